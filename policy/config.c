@@ -1,0 +1,239 @@
+/*
+ * config.c: snapshots of the configuration are made, asked and freed.
+ */
+#include "policy/config.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "policy/maincf.h"
+#include "policy/params.h"
+#include "policy/snapshot.h"
+#include "policy/text.h"
+
+#define CONFIG_FILE "gatepost.cf"
+
+/* An override's name, as a setting's would be: not empty, no blank, no '='. */
+static bool is_good_name(const char *name)
+{
+    size_t length = strcspn(name, "= \t\r\n\v\f");
+
+    return length > 0 && name[length] == '\0';
+}
+
+/* Append overrides. */
+static void add_overrides(struct settings *settings, const struct config_override *overrides,
+                          size_t count, const char *origin, struct diag *diag)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (is_good_name(overrides[i].name))
+            settings_add(settings, overrides[i].name, overrides[i].value, origin, true);
+        else
+            diag_error(diag, "%s: bad parameter name: \"%.100s\": specify name=value", origin,
+                       overrides[i].name);
+    }
+}
+
+/* The last steps for a snapshot whose settings are all there. */
+static void finish(struct config *config, struct diag *diag)
+{
+    settings_index(&config->settings);
+    names_classify(&config->settings, diag);
+    snapshot_evaluate(config, diag);
+}
+
+/* A snapshot without settings. */
+static struct config *new_config(const char *directory, const char *file_name)
+{
+    struct config *config = text_alloc(1, sizeof(*config));
+
+    config->directory = text_copy(directory);
+    config->file_name = text_copy(file_name);
+    return config;
+}
+
+/* config_parse, with the directory that the file is in. */
+static struct config *parse(const char *directory, const char *file_name, const char *text,
+                            size_t length, const struct config_override *overrides,
+                            size_t override_count, struct diag *diag)
+{
+    struct config *config = new_config(directory, file_name);
+    struct maincf file;
+    unsigned errors = diag->errors;
+
+    maincf_parse(file_name, text, length, &file, diag);
+    for (size_t i = 0; i < file.count; i++) {
+        struct text origin = {0};
+
+        text_format(&origin, "%s, line %u", file_name, file.entries[i].line);
+        settings_add(&config->settings, file.entries[i].name, file.entries[i].value, origin.data,
+                     true);
+        text_free(&origin);
+    }
+    maincf_free(&file);
+    add_overrides(&config->settings, overrides, override_count, "-o", diag);
+    finish(config, diag);
+    if (diag->errors == errors)
+        return config;
+    config_free(config);
+    return NULL;
+}
+
+struct config *config_parse(const char *file_name, const char *text, size_t length,
+                            const struct config_override *overrides, size_t override_count,
+                            struct diag *diag)
+{
+    const char *slash = strrchr(file_name, '/');
+    char *directory =
+        slash != NULL ? text_copy_n(file_name, (size_t)(slash - file_name)) : text_copy(".");
+    struct config *config =
+        parse(directory, file_name, text, length, overrides, override_count, diag);
+
+    free(directory);
+    return config;
+}
+
+/* Read a file of at most one byte more than is allowed. NULL with errno on error. */
+static char *read_all(int fd, size_t *length)
+{
+    struct text text = {0};
+    char buffer[16384];
+    ssize_t count;
+
+    while (text.length <= MAINCF_MAX_SIZE) {
+        count = read(fd, buffer, sizeof(buffer));
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count < 0) {
+            text_free(&text);
+            return NULL;
+        }
+        if (count == 0)
+            break;
+        text_add(&text, buffer, (size_t)count);
+    }
+    *length = text.length;
+    return text_take(&text);
+}
+
+/* Read a regular file. NULL after reporting. */
+static char *read_file(const char *path, size_t *length, struct diag *diag)
+{
+    struct stat status;
+    char *text = NULL;
+    /* O_NONBLOCK: opening a FIFO must not wait for a writer. */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+    if (fd < 0 || fstat(fd, &status) != 0) {
+        diag_error(diag, "open %s: %s", path, strerror(errno));
+    } else if (!S_ISREG(status.st_mode)) {
+        diag_error(diag, "open %s: %s, not a regular file", path,
+                   S_ISDIR(status.st_mode) ? "a directory" : "something special");
+    } else {
+        text = read_all(fd, length);
+        if (text == NULL)
+            diag_error(diag, "read %s: %s", path, strerror(errno));
+    }
+    if (fd >= 0)
+        close(fd);
+    return text;
+}
+
+struct config *config_load(const char *directory, const struct config_override *overrides,
+                           size_t override_count, struct diag *diag)
+{
+    struct config *config = NULL;
+    struct text path = {0};
+    size_t length;
+
+    text_format(&path, "%s/%s", directory, CONFIG_FILE);
+    char *text = read_file(path.data, &length, diag);
+    if (text != NULL)
+        config = parse(directory, path.data, text, length, overrides, override_count, diag);
+    free(text);
+    text_free(&path);
+    return config;
+}
+
+struct config *config_derive(const struct config *base, const struct config_override *overrides,
+                             size_t override_count, struct diag *diag)
+{
+    return config_derive_from(base, overrides, override_count, "-o", diag);
+}
+
+struct config *config_derive_from(const struct config *base,
+                                  const struct config_override *overrides, size_t override_count,
+                                  const char *origin, struct diag *diag)
+{
+    struct config *config = new_config(base->directory, base->file_name);
+    unsigned errors = diag->errors;
+
+    for (size_t i = 0; i < base->settings.count; i++) {
+        const struct setting *setting = &base->settings.all[i];
+
+        settings_add(&config->settings, setting->name, setting->value, setting->origin, false);
+    }
+    add_overrides(&config->settings, overrides, override_count, origin, diag);
+    finish(config, diag);
+    if (diag->errors == errors)
+        return config;
+    config_free(config);
+    return NULL;
+}
+
+void config_free(struct config *config)
+{
+    if (config == NULL)
+        return;
+    for (size_t i = 0; i < PARAM_COUNT; i++)
+        free(config->values[i].text);
+    free(config->host_defaults[0]);
+    free(config->host_defaults[1]);
+    settings_free(&config->settings);
+    free(config->directory);
+    free(config->file_name);
+    free(config);
+}
+
+const char *config_str(const struct config *config, enum param param)
+{
+    assert((unsigned)param < PARAM_COUNT);
+    return config->values[param].text;
+}
+
+bool config_bool(const struct config *config, enum param param)
+{
+    assert(param_table[param].type == PARAM_TYPE_BOOL);
+    return config->values[param].number != 0;
+}
+
+long config_int(const struct config *config, enum param param)
+{
+    assert(param_table[param].type == PARAM_TYPE_INT ||
+           param_table[param].type == PARAM_TYPE_AUTO ||
+           param_table[param].type == PARAM_TYPE_LOGLEVEL);
+    return config->values[param].number;
+}
+
+long config_time(const struct config *config, enum param param)
+{
+    assert(param_table[param].type == PARAM_TYPE_TIME);
+    return config->values[param].number;
+}
+
+bool config_is_set(const struct config *config, enum param param)
+{
+    return config->values[param].setting != NULL;
+}
+
+const char *config_origin(const struct config *config, enum param param)
+{
+    const struct setting *setting = config->values[param].setting;
+
+    return setting != NULL ? setting->origin : "default value";
+}

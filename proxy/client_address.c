@@ -1,0 +1,48 @@
+/*
+ * client_address.c: socket addresses to addresses of the Internet.
+ */
+#include "proxy/client_address.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <string.h>
+
+/* IPv6, or the IPv4 address that is mapped into it. */
+static void set_in6(struct client_address *address, const struct sockaddr_in6 *in6)
+{
+    const uint8_t *bytes = in6->sin6_addr.s6_addr;
+    address->port = ntohs(in6->sin6_port);
+    if (IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr)) {
+        address->family = AF_INET;
+        memcpy(address->bytes, bytes + 12, 4);
+    } else {
+        address->family = AF_INET6;
+        memcpy(address->bytes, bytes, 16);
+    }
+}
+
+void client_address_set(struct client_address *address, const struct sockaddr *sockaddr)
+{
+    memset(address, 0, sizeof *address);
+    if (sockaddr->sa_family == AF_INET) {
+        struct sockaddr_in in;
+        memcpy(&in, sockaddr, sizeof in);
+        address->family = AF_INET;
+        address->port = ntohs(in.sin_port);
+        memcpy(address->bytes, &in.sin_addr, 4);
+    } else if (sockaddr->sa_family == AF_INET6) {
+        struct sockaddr_in6 in6;
+        memcpy(&in6, sockaddr, sizeof in6);
+        set_in6(address, &in6);
+    }
+}
+
+const char *client_address_text(const struct client_address *address,
+                                char out[CLIENT_ADDRESS_TEXT_MAX])
+{
+    if (address->family == 0 ||
+        inet_ntop(address->family, address->bytes, out, CLIENT_ADDRESS_TEXT_MAX) == NULL) {
+        memcpy(out, "unknown", sizeof "unknown");
+    }
+    return out;
+}

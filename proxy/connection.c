@@ -1,0 +1,464 @@
+#include "proxy/connection.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "proxy/connection_io.h"
+#include "proxy/log.h"
+
+#define LINGER_SECONDS 5.
+#define ROUNDS_MAX 16 /* of reading and writing before others get their turn */
+
+static const struct tls_transport connection_transport = {
+    .recv = connection_tls_recv,
+    .send = connection_tls_send,
+};
+
+/* The session asks what protects it. */
+static bool connection_summary(const struct session *session, struct tls_summary *summary)
+{
+    const struct connection *connection = (const struct connection *)session;
+
+    if (connection->tls == NULL)
+        return false;
+    tls_conn_summary(connection->tls, summary);
+    return true;
+}
+
+/* Close the connection to the backend, if there is one, without a word. */
+static void connection_close_backend(struct connection *connection)
+{
+    if (connection->dial != NULL) {
+        dial_cancel(connection->dial);
+        free(connection->dial);
+        connection->dial = NULL;
+    }
+    if (connection->backend_fd < 0)
+        return;
+    ev_io_stop(connection->worker->loop, &connection->backend_io);
+    close(connection->backend_fd);
+    connection->backend_fd = -1;
+    connection->backend_readable = false;
+}
+
+/* End of the session, of the sockets, and of CONNECTION. */
+static void connection_destroy(struct connection *connection)
+{
+    struct worker *worker = connection->worker;
+
+    ev_io_stop(worker->loop, &connection->client_io);
+    ev_timer_stop(worker->loop, &connection->timer);
+    session_end(&connection->session, connection->reason);
+    connection_close_backend(connection);
+    tls_conn_free(connection->tls);
+    close(connection->client_fd);
+    if (connection->previous != NULL)
+        connection->previous->next = connection->next;
+    else
+        worker->connections = connection->next;
+    if (connection->next != NULL)
+        connection->next->previous = connection->previous;
+    if (connection->queued_again)
+        for (struct connection **link = &worker->again; *link != NULL; link = &(*link)->next_again)
+            if (*link == connection) {
+                *link = connection->next_again;
+                break;
+            }
+    worker->connection_count--;
+    atomic_fetch_sub(&worker->stats->open, 1);
+    free(connection);
+}
+
+/* Nothing more can be told to the client. */
+static void connection_die(struct connection *connection, const char *reason)
+{
+    if (connection->reason == NULL)
+        connection->reason = reason;
+    connection->dead = true;
+}
+
+/* The handshake failed: log it in Postfix's words. */
+static void connection_log_handshake(struct connection *connection, enum tls_result result)
+{
+    char namaddr[SESSION_NAMADDR_MAX];
+    int error = tls_conn_errno(connection->tls);
+
+    session_namaddr(&connection->session, namaddr);
+    atomic_fetch_add(&connection->worker->stats->handshake_failures, 1);
+    if (result == TLS_FAILED) {
+        log_info("SSL_accept error from %s: %s", namaddr, tls_conn_reason(connection->tls));
+        log_warning("TLS library problem: %s", tls_conn_error_text(connection->tls));
+    } else {
+        log_info("SSL_accept error from %s: %s", namaddr,
+                 result == TLS_LOST && error != 0 ? strerror(error) : "lost connection");
+    }
+}
+
+/* From now on only read, so that a closing reset cannot overtake the last words. */
+static void connection_linger(struct connection *connection)
+{
+    connection->phase = CONNECTION_LINGER;
+    connection->phase_since = ev_now(connection->worker->loop);
+    connection_close_backend(connection);
+    if (shutdown(connection->client_fd, SHUT_WR) != 0)
+        connection_die(connection, "lost connection");
+}
+
+/* Go on with the handshake. True if it moved to another phase. */
+static bool connection_handshake(struct connection *connection)
+{
+    connection->tls_wants_write = false;
+    enum tls_result result = tls_conn_handshake(connection->tls);
+
+    switch (result) {
+    case TLS_OK:
+        connection->phase = CONNECTION_TLS;
+        connection->client_active = ev_now(connection->worker->loop);
+        connection->client_readable = true;
+        atomic_fetch_add(&connection->worker->stats->handshakes, 1);
+        session_tls_established(&connection->session);
+        return true;
+    case TLS_WANT_READ:
+        connection->client_readable = false;
+        return false;
+    case TLS_WANT_WRITE:
+        connection->tls_wants_write = true;
+        return false;
+    case TLS_FAILED:
+        connection_log_handshake(connection, result);
+        connection->reason = "lost connection";
+        connection_linger(connection);
+        return true;
+    case TLS_CLOSED:
+    case TLS_LOST:
+        connection_log_handshake(connection, result);
+        connection_die(connection, "lost connection");
+        return true;
+    }
+    return false;
+}
+
+/* Start TLS: what was said in cleartext has been sent. */
+static void connection_start_tls(struct connection *connection)
+{
+    connection->tls =
+        tls_conn_new(connection->session.service->tls, &connection_transport, connection);
+    if (connection->tls == NULL)
+        log_fatal("out of memory for a TLS connection");
+    connection->phase = CONNECTION_HANDSHAKE;
+    connection->phase_since = ev_now(connection->worker->loop);
+    connection->client_readable = true;
+}
+
+/* The backend connection is open, or could not be opened. */
+static void connection_on_dialed(struct dial *dial, int fd, const char *why)
+{
+    struct connection *connection = dial->owner;
+    struct worker *worker = connection->worker;
+    const int on = 1;
+
+    connection->dial = NULL;
+    free(dial);
+    connection->backend_active = ev_now(worker->loop);
+    if (fd < 0) {
+        atomic_fetch_add(&worker->stats->backend_failures, 1);
+        session_backend_failed(&connection->session, why);
+    } else {
+        if (connection->session.service->upstream->endpoint.kind == ENDPOINT_INET)
+            (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+        atomic_fetch_add(&worker->stats->backend_sessions, 1);
+        connection->backend_fd = fd;
+        ev_io_set(&connection->backend_io, fd, EV_READ);
+        session_backend_connected(&connection->session);
+    }
+    connection_work(connection);
+}
+
+/* Begin to connect to the backend; it is told on which address the client was accepted. */
+static void connection_dial(struct connection *connection)
+{
+    struct sockaddr_storage name;
+    socklen_t length = sizeof(name);
+    struct dial *dial = calloc(1, sizeof(*dial));
+
+    if (dial == NULL)
+        log_fatal("out of memory for a backend connection");
+    if (getsockname(connection->client_fd, (struct sockaddr *)&name, &length) == 0)
+        client_address_set(&connection->session.server, (const struct sockaddr *)&name);
+    *dial = (struct dial){.loop = connection->worker->loop,
+                          .upstream = connection->session.service->upstream,
+                          .channel = &connection->worker->channel,
+                          .listener = connection->listener->index,
+                          .done = connection_on_dialed,
+                          .owner = connection};
+    connection->dial = dial;
+    connection->backend_active = ev_now(connection->worker->loop);
+    dial_start(dial);
+}
+
+/* Carry out what the session wants. True if something came of it. */
+static bool connection_serve(struct connection *connection)
+{
+    struct session *session = &connection->session;
+
+    if (session->backend_quit && connection->backend_fd >= 0)
+        (void)!send(connection->backend_fd, "QUIT\r\n", 6, MSG_DONTWAIT | MSG_NOSIGNAL);
+    session->backend_quit = false;
+    if (session->relay == NULL || session->relay->state == RELAY_LOST)
+        connection_close_backend(connection);
+    if (session->wants_backend) {
+        session->wants_backend = false;
+        connection_close_backend(connection);
+        connection_dial(connection);
+        return true;
+    }
+    if (session->wants_capabilities) {
+        worker_probe(connection->listener);
+        return false;
+    }
+    if ((session->state == SESSION_STARTTLS || session->state == SESSION_WRAPPER) &&
+        connection->phase == CONNECTION_CLEARTEXT && buffer_length(&session->client_out) == 0) {
+        connection_start_tls(connection);
+        return true;
+    }
+    return false;
+}
+
+/* The session is over and its last words are sent, or the client is gone. */
+static void connection_check_end(struct connection *connection)
+{
+    struct session *session = &connection->session;
+
+    if (connection->phase == CONNECTION_LINGER || connection->dead)
+        return;
+    if (session_is_lost(session)) {
+        connection_die(connection, "lost connection");
+        return;
+    }
+    if (session->ending == SESSION_GOES_ON || buffer_length(&session->client_out) > 0)
+        return;
+    if (connection->phase == CONNECTION_TLS)
+        tls_conn_shutdown(connection->tls);
+    if (session->ending == SESSION_CLOSE || session->client_eof)
+        connection->dead = true;
+    else
+        connection_linger(connection);
+}
+
+/* When the present wait is over. */
+static double connection_deadline(const struct connection *connection)
+{
+    const struct session *session = &connection->session;
+    const struct service *service = session->service;
+    double deadline = connection->client_active + service->timeout;
+
+    if (connection->phase == CONNECTION_LINGER)
+        return connection->phase_since + LINGER_SECONDS;
+    if (connection->phase == CONNECTION_HANDSHAKE)
+        return connection->phase_since + service->starttls_timeout;
+    if (connection->dial != NULL || session->wants_capabilities)
+        return ev_now(connection->worker->loop) + 86400.; /* dial and probe have timers */
+    if (session_waits_for_backend(session))
+        return connection->backend_active + service->upstream->timeout;
+    return deadline;
+}
+
+/* Decide what is waited for next: the only place that starts watchers. */
+static void connection_arm(struct connection *connection)
+{
+    struct ev_loop *loop = connection->worker->loop;
+    struct session *session = &connection->session;
+    int client = 0;
+    int backend = 0;
+
+    if (connection->phase == CONNECTION_LINGER)
+        client = EV_READ;
+    else if (connection->phase == CONNECTION_HANDSHAKE)
+        client = connection->tls_wants_write ? EV_WRITE : EV_READ;
+    else if (session_waits_for_client(session))
+        client = EV_READ;
+    if (connection->phase != CONNECTION_LINGER &&
+        (buffer_length(&session->client_out) > 0 || connection->tls_wants_write))
+        client |= EV_WRITE;
+    if (connection->backend_fd >= 0) {
+        if (buffer_length(&session->client_out) < SESSION_OUT_LIMIT)
+            backend = EV_READ;
+        if (session->relay != NULL && buffer_length(&session->relay->out) > 0)
+            backend |= EV_WRITE;
+    }
+    connection_watch(loop, &connection->client_io, connection->client_fd, client);
+    if (connection->backend_fd >= 0)
+        connection_watch(loop, &connection->backend_io, connection->backend_fd, backend);
+
+    /* The timer is only moved when it would be late; if early, it looks again when it fires. */
+    double after = connection_deadline(connection) - ev_now(loop);
+    if (after < 0.)
+        after = 0.;
+    if (!ev_is_active(&connection->timer) || ev_timer_remaining(loop, &connection->timer) > after) {
+        ev_timer_stop(loop, &connection->timer);
+        ev_timer_set(&connection->timer, after, 0.);
+        ev_timer_start(loop, &connection->timer);
+    }
+}
+
+/* One round of reading, thinking and writing. True if another may get further. */
+static bool connection_round(struct connection *connection)
+{
+    struct session *session = &connection->session;
+    bool progress = false;
+
+    if (connection->phase == CONNECTION_LINGER) {
+        connection_drink(connection);
+        return false;
+    }
+    if (connection->phase == CONNECTION_HANDSHAKE)
+        return connection_handshake(connection);
+    progress = connection_read_client(connection) || progress;
+    progress = connection_read_backend(connection) || progress;
+    session_run(session);
+    progress = connection_write_backend(connection) || progress;
+    progress = connection_write_client(connection) || progress;
+    progress = connection_serve(connection) || progress;
+    connection_check_end(connection);
+    return progress;
+}
+
+void connection_work(struct connection *connection)
+{
+    int rounds = 0;
+    bool progress;
+
+    if (connection->working)
+        return;
+    connection->working = true;
+    do {
+        connection_lend(connection);
+        progress = connection_round(connection);
+    } while (progress && !connection->dead && ++rounds < ROUNDS_MAX);
+    connection_settle(connection);
+    connection->working = false;
+    if (connection->dead) {
+        connection_destroy(connection);
+        return;
+    }
+    connection_arm(connection);
+    if (progress)
+        connection_again(connection);
+}
+
+static void connection_on_client(struct ev_loop *loop, ev_io *io, int events)
+{
+    struct connection *connection = io->data;
+
+    (void)loop;
+    if (events & EV_READ)
+        connection->client_readable = true;
+    connection_work(connection);
+}
+
+static void connection_on_backend(struct ev_loop *loop, ev_io *io, int events)
+{
+    struct connection *connection = io->data;
+
+    (void)loop;
+    if (events & EV_READ)
+        connection->backend_readable = true;
+    connection_work(connection);
+}
+
+/* Something did not happen in time. */
+static void connection_on_timer(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    struct connection *connection = timer->data;
+    struct session *session = &connection->session;
+    char namaddr[SESSION_NAMADDR_MAX];
+
+    (void)events;
+    if (connection_deadline(connection) > ev_now(loop) + 0.001) {
+        connection_arm(connection);
+        return;
+    }
+    if (connection->phase == CONNECTION_LINGER) {
+        connection->dead = true;
+    } else if (connection->phase == CONNECTION_HANDSHAKE) {
+        atomic_fetch_add(&connection->worker->stats->handshake_failures, 1);
+        log_info("SSL_accept error from %s: %s", session_namaddr(session, namaddr),
+                 strerror(ETIMEDOUT));
+        connection_die(connection, "lost connection");
+    } else if (session->ending != SESSION_GOES_ON) {
+        connection_die(connection, "timeout"); /* it does not even take the last words */
+    } else if (session_waits_for_backend(session)) {
+        session_backend_timeout(session);
+    } else {
+        connection->reason = "timeout";
+        connection->client_active = ev_now(loop);
+        session_client_timeout(session);
+    }
+    connection_work(connection);
+}
+
+/* Greet, unless TLS comes first. */
+static void connection_begin(struct connection *connection)
+{
+    char early[256];
+    ssize_t got = 0;
+
+    session_begin(&connection->session, connection->listener->service, connection_summary);
+    if (connection->session.state == SESSION_WRAPPER)
+        return;
+    got = recv(connection->client_fd, early, sizeof(early), MSG_PEEK | MSG_DONTWAIT);
+    session_greet(&connection->session, early, got > 0 ? (size_t)got : 0);
+}
+
+void connection_open(struct worker_listener *listener, int fd, const struct sockaddr *peer)
+{
+    struct worker *worker = listener->worker;
+    struct connection *connection = calloc(1, sizeof(*connection));
+    const int on = 1;
+
+    if (connection == NULL) {
+        log_warning("out of memory: connection refused");
+        close(fd);
+        return;
+    }
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    connection->worker = worker;
+    connection->listener = listener;
+    connection->client_fd = fd;
+    connection->backend_fd = -1;
+    connection->client_active = connection->backend_active = ev_now(worker->loop);
+    ev_io_init(&connection->client_io, connection_on_client, fd, EV_READ);
+    ev_init(&connection->backend_io, connection_on_backend);
+    ev_init(&connection->timer, connection_on_timer);
+    connection->client_io.data = connection;
+    connection->backend_io.data = connection;
+    connection->timer.data = connection;
+    connection->next = worker->connections;
+    if (connection->next != NULL)
+        connection->next->previous = connection;
+    worker->connections = connection;
+    worker->connection_count++;
+    atomic_fetch_add(&worker->stats->sessions, 1);
+    atomic_fetch_add(&worker->stats->open, 1);
+    client_address_set(&connection->session.client, peer);
+    connection_begin(connection);
+    connection_work(connection);
+}
+
+void connection_drain(struct connection *connection, bool force)
+{
+    if (connection->phase == CONNECTION_LINGER)
+        return;
+    if (connection->phase == CONNECTION_HANDSHAKE) {
+        connection_die(connection, "lost connection");
+    } else {
+        session_drain(&connection->session, force);
+    }
+    connection_work(connection);
+}

@@ -1,0 +1,60 @@
+/*
+ * connection.h: the driver of one session: its two sockets, its TLS, its timer. It moves bytes
+ * between sockets and session, carries out what the session wants, and decides in one place
+ * (connection_arm) what is to be waited for next.
+ */
+#ifndef GATEPOST_PROXY_CONNECTION_H
+#define GATEPOST_PROXY_CONNECTION_H
+
+#include <ev.h>
+#include <stdbool.h>
+
+#include "proxy/dial.h"
+#include "proxy/session.h"
+#include "proxy/worker.h"
+#include "tls/conn.h"
+
+enum connection_phase {
+    CONNECTION_CLEARTEXT,
+    CONNECTION_HANDSHAKE,
+    CONNECTION_TLS,
+    CONNECTION_LINGER /* all was said; reading the rest so that the last words arrive */
+};
+
+struct connection {
+    struct session session; /* first: the session's callbacks find us by it */
+    struct worker *worker;
+    struct worker_listener *listener;
+    struct connection *next;
+    struct connection *previous;
+    struct connection *next_again;
+    enum connection_phase phase;
+    int client_fd;
+    int backend_fd;       /* -1: none */
+    bool client_readable; /* the socket, or TLS, may have more */
+    bool backend_readable;
+    bool tls_wants_write; /* TLS cannot go on before it can send */
+    bool queued_again;
+    bool working;         /* connection_work is on the stack */
+    bool dead;            /* destroy when it is left */
+    const char *reason;   /* for session_end */
+    struct tls_conn *tls; /* NULL: cleartext */
+    struct dial *dial;    /* NULL: not connecting */
+    double client_active; /* loop time of the last byte from or to the client */
+    double backend_active;
+    double phase_since; /* of the handshake or the linger */
+    ev_io client_io;
+    ev_io backend_io;
+    ev_timer timer;
+};
+
+/* A client was accepted on LISTENER. Takes FD. */
+void connection_open(struct worker_listener *listener, int fd, const struct sockaddr *peer);
+
+/* Go on with the session: something happened that no watcher of its own tells. */
+void connection_work(struct connection *connection);
+
+/* gatepost stops: end the session at its next pause; FORCE: now. */
+void connection_drain(struct connection *connection, bool force);
+
+#endif

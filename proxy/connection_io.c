@@ -1,0 +1,245 @@
+#include "proxy/connection_io.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+
+#define READ_SIZE 65536 /* most that is read at once */
+
+ssize_t connection_tls_recv(void *arg, void *buffer, size_t length)
+{
+    const struct connection *connection = arg;
+    return recv(connection->client_fd, buffer, length, MSG_DONTWAIT);
+}
+
+ssize_t connection_tls_send(void *arg, const void *buffer, size_t length)
+{
+    const struct connection *connection = arg;
+    return send(connection->client_fd, buffer, length, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+void connection_lend(struct connection *connection)
+{
+    struct session *session = &connection->session;
+    struct worker *worker = connection->worker;
+
+    buffer_lend(&session->client_in, worker->client_in, WORKER_SCRATCH_SIZE);
+    buffer_lend(&session->client_out, worker->client_out, WORKER_SCRATCH_SIZE);
+    if (session->relay != NULL) {
+        buffer_lend(&session->relay->in, worker->backend_in, WORKER_SCRATCH_SIZE);
+        buffer_lend(&session->relay->out, worker->backend_out, WORKER_SCRATCH_SIZE);
+    }
+}
+
+void connection_settle(struct connection *connection)
+{
+    struct session *session = &connection->session;
+
+    buffer_settle(&session->client_in);
+    buffer_settle(&session->client_out);
+    if (session->relay != NULL) {
+        buffer_settle(&session->relay->in);
+        buffer_settle(&session->relay->out);
+    }
+}
+
+/* A socket error that means "not now". */
+static bool is_transient(int error)
+{
+    return error == EAGAIN || error == EWOULDBLOCK || error == EINTR;
+}
+
+/* The client is gone, in whatever way. */
+static void client_gone(struct connection *connection)
+{
+    connection->client_readable = false;
+    session_client_eof(&connection->session);
+}
+
+/* Cleartext from the client. */
+static bool read_client_plain(struct connection *connection)
+{
+    struct buffer *in = &connection->session.client_in;
+    char *room = buffer_reserve(in, READ_SIZE);
+    ssize_t got = recv(connection->client_fd, room, READ_SIZE, MSG_DONTWAIT);
+
+    if (got < 0 && is_transient(errno)) {
+        connection->client_readable = false;
+        return false;
+    }
+    if (got <= 0) {
+        client_gone(connection);
+        return true;
+    }
+    connection->client_readable = got == READ_SIZE;
+    buffer_commit(in, (size_t)got);
+    return true;
+}
+
+/* Plaintext from TLS: whole records, as long as there is room. */
+static bool read_client_tls(struct connection *connection)
+{
+    struct buffer *in = &connection->session.client_in;
+    size_t total = 0;
+
+    connection->tls_wants_write = false;
+    while (total < READ_SIZE) {
+        size_t got;
+        char *room = buffer_reserve(in, READ_SIZE - total);
+        switch (tls_conn_read(connection->tls, room, READ_SIZE - total, &got)) {
+        case TLS_OK:
+            buffer_commit(in, got);
+            total += got;
+            continue;
+        case TLS_WANT_WRITE:
+            connection->tls_wants_write = true;
+            break;
+        case TLS_WANT_READ:
+            break;
+        case TLS_CLOSED:
+        case TLS_LOST:
+        case TLS_FAILED:
+            client_gone(connection);
+            return true;
+        }
+        connection->client_readable = false;
+        return total > 0;
+    }
+    return true;
+}
+
+bool connection_read_client(struct connection *connection)
+{
+    if (!connection->client_readable || !session_waits_for_client(&connection->session))
+        return false;
+    connection->client_active = ev_now(connection->worker->loop);
+    return connection->phase == CONNECTION_TLS ? read_client_tls(connection)
+                                               : read_client_plain(connection);
+}
+
+bool connection_read_backend(struct connection *connection)
+{
+    struct session *session = &connection->session;
+
+    if (!connection->backend_readable || session->relay == NULL || connection->backend_fd < 0 ||
+        buffer_length(&session->client_out) >= SESSION_OUT_LIMIT)
+        return false;
+    char *room = buffer_reserve(&session->relay->in, READ_SIZE);
+    ssize_t got = recv(connection->backend_fd, room, READ_SIZE, MSG_DONTWAIT);
+    if (got < 0 && is_transient(errno)) {
+        connection->backend_readable = false;
+        return false;
+    }
+    connection->backend_active = ev_now(connection->worker->loop);
+    connection->backend_readable = got == READ_SIZE;
+    if (got > 0) {
+        buffer_commit(&session->relay->in, (size_t)got);
+        return true;
+    }
+    int error = got < 0 ? errno : 0;
+    session_run(session); /* what it said before it left is still true */
+    if (session->relay != NULL && session->relay->state != RELAY_LOST)
+        session_backend_eof(session, error);
+    return true;
+}
+
+bool connection_write_backend(struct connection *connection)
+{
+    struct session *session = &connection->session;
+
+    if (session->relay == NULL || connection->backend_fd < 0 ||
+        buffer_length(&session->relay->out) == 0)
+        return false;
+    struct buffer *out = &session->relay->out;
+    ssize_t sent = send(connection->backend_fd, buffer_data(out), buffer_length(out),
+                        MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (sent < 0 && is_transient(errno))
+        return false;
+    connection->backend_active = ev_now(connection->worker->loop);
+    if (sent < 0) {
+        /* Its last words may explain it: they are read first, then the end of file. */
+        buffer_free(out);
+        connection->backend_readable = true;
+        return true;
+    }
+    buffer_consume(out, (size_t)sent);
+    return true;
+}
+
+/* Replies through TLS. */
+static bool write_client_tls(struct connection *connection, struct buffer *out)
+{
+    size_t sent;
+
+    connection->tls_wants_write = false;
+    switch (tls_conn_write(connection->tls, buffer_data(out), buffer_length(out), &sent)) {
+    case TLS_OK:
+        buffer_consume(out, sent);
+        return true;
+    case TLS_WANT_WRITE:
+        connection->tls_wants_write = true;
+        return false;
+    case TLS_WANT_READ:
+        return false;
+    case TLS_CLOSED:
+    case TLS_LOST:
+    case TLS_FAILED:
+        break;
+    }
+    buffer_free(out);
+    client_gone(connection);
+    return true;
+}
+
+bool connection_write_client(struct connection *connection)
+{
+    struct buffer *out = &connection->session.client_out;
+
+    if (buffer_length(out) == 0)
+        return false;
+    if (connection->phase == CONNECTION_TLS)
+        return write_client_tls(connection, out);
+    ssize_t sent = send(connection->client_fd, buffer_data(out), buffer_length(out),
+                        MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (sent < 0 && is_transient(errno))
+        return false;
+    if (sent < 0) {
+        buffer_free(out);
+        client_gone(connection);
+        return true;
+    }
+    connection->client_active = ev_now(connection->worker->loop);
+    buffer_consume(out, (size_t)sent);
+    return true;
+}
+
+void connection_drink(struct connection *connection)
+{
+    char *scratch = connection->worker->client_in;
+    ssize_t got = recv(connection->client_fd, scratch, WORKER_SCRATCH_SIZE, MSG_DONTWAIT);
+
+    if (got == 0 || (got < 0 && !is_transient(errno)))
+        connection->dead = true;
+}
+
+void connection_watch(struct ev_loop *loop, ev_io *io, int fd, int events)
+{
+    if (ev_is_active(io) && (io->events & (EV_READ | EV_WRITE)) == events)
+        return;
+    ev_io_stop(loop, io);
+    if (events == 0)
+        return;
+    ev_io_set(io, fd, events);
+    ev_io_start(loop, io);
+}
+
+void connection_again(struct connection *connection)
+{
+    struct worker *worker = connection->worker;
+
+    if (connection->queued_again)
+        return;
+    connection->queued_again = true;
+    connection->next_again = worker->again;
+    worker->again = connection;
+    ev_idle_start(worker->loop, &worker->idle);
+}

@@ -1,0 +1,40 @@
+/*
+ * connection_io.h: moving bytes between a connection's sockets and its session's buffers. Part of
+ * the driver (connection.c); not for others.
+ */
+#ifndef GATEPOST_PROXY_CONNECTION_IO_H
+#define GATEPOST_PROXY_CONNECTION_IO_H
+
+#include <ev.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "proxy/connection.h"
+
+/* Replies that wait to be sent to the client beyond this stop the intake from the backend. */
+#define SESSION_OUT_LIMIT 65536
+
+/* The TLS room's transport over the client's socket; ARG is the connection. */
+ssize_t connection_tls_recv(void *arg, void *buffer, size_t length);
+ssize_t connection_tls_send(void *arg, const void *buffer, size_t length);
+
+/* Let the session's buffers live in the worker's scratch areas, and take them back. */
+void connection_lend(struct connection *connection);
+void connection_settle(struct connection *connection);
+
+/* Each moves what can be moved now and returns true if it moved something or learned of an end. */
+bool connection_read_client(struct connection *connection);
+bool connection_read_backend(struct connection *connection);
+bool connection_write_client(struct connection *connection);
+bool connection_write_backend(struct connection *connection);
+
+/* While lingering: read and forget. Sets dead at the end of input. */
+void connection_drink(struct connection *connection);
+
+/* Watch FD for EVENTS (0: not at all), without touching a watcher that already does. */
+void connection_watch(struct ev_loop *loop, ev_io *io, int fd, int events);
+
+/* Run the connection once more after everybody else had a turn. */
+void connection_again(struct connection *connection);
+
+#endif

@@ -1,0 +1,97 @@
+#include "proxy/listener.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define BACKLOG 4096 /* the kernel cuts it to net.core.somaxconn */
+
+/* One socket for one address, or -1 with errno. */
+static int listener_bind(const struct addrinfo *address)
+{
+    const int on = 1;
+    int fd = socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    if (fd < 0)
+        return -1;
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
+        (address->ai_family != AF_INET6 ||
+         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) == 0) &&
+        bind(fd, address->ai_addr, address->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0)
+        return fd;
+    int error = errno;
+    close(fd);
+    errno = error;
+    return -1;
+}
+
+/* Remember FD as a socket of listener SPEC. */
+static void listener_add(struct listener_sockets *sockets, int fd, size_t spec)
+{
+    struct listener_socket *larger =
+        realloc(sockets->sockets, (sockets->count + 1) * sizeof(*larger));
+    if (larger == NULL)
+        abort();
+    sockets->sockets = larger;
+    sockets->sockets[sockets->count++] = (struct listener_socket){.fd = fd, .spec = spec};
+}
+
+/* All addresses of one listener. A family that the machine does not have is no error as long as
+ * another one works. */
+static int listener_open_one(const struct listen_spec *spec, size_t index,
+                             struct listener_sockets *sockets, struct diag *diag)
+{
+    const struct endpoint *endpoint = &spec->endpoint;
+    bool any = endpoint->host[0] == '\0' || strcmp(endpoint->host, "*") == 0;
+    const struct addrinfo hints = {
+        .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
+    struct addrinfo *found = NULL;
+    size_t before = sockets->count;
+    int failure = getaddrinfo(any ? NULL : endpoint->host, endpoint->port, &hints, &found);
+
+    if (failure != 0) {
+        diag_error(diag, "gatepost_listen: %s: %s", spec->name, gai_strerror(failure));
+        return -1;
+    }
+    for (const struct addrinfo *one = found; one != NULL; one = one->ai_next) {
+        int fd = listener_bind(one);
+        if (fd >= 0) {
+            listener_add(sockets, fd, index);
+        } else if (!(any && errno == EAFNOSUPPORT)) {
+            diag_error(diag, "gatepost_listen: cannot listen on %s: %s", spec->name,
+                       strerror(errno));
+            freeaddrinfo(found);
+            return -1;
+        }
+    }
+    freeaddrinfo(found);
+    if (sockets->count == before) {
+        diag_error(diag, "gatepost_listen: %s: no usable address", spec->name);
+        return -1;
+    }
+    return 0;
+}
+
+int listener_open(const struct listen_list *list, struct listener_sockets *sockets,
+                  struct diag *diag)
+{
+    *sockets = (struct listener_sockets){0};
+    for (size_t i = 0; i < list->count; i++)
+        if (listener_open_one(&list->specs[i], i, sockets, diag) != 0) {
+            listener_close(sockets);
+            return -1;
+        }
+    return 0;
+}
+
+void listener_close(struct listener_sockets *sockets)
+{
+    for (size_t i = 0; i < sockets->count; i++)
+        close(sockets->sockets[i].fd);
+    free(sockets->sockets);
+    *sockets = (struct listener_sockets){0};
+}

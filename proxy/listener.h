@@ -1,0 +1,32 @@
+/*
+ * listener.h: listening sockets.
+ */
+#ifndef GATEPOST_PROXY_LISTENER_H
+#define GATEPOST_PROXY_LISTENER_H
+
+#include <stddef.h>
+
+#include "policy/diag.h"
+#include "policy/endpoint.h"
+
+/* One bound socket, and the listener (index into the list) that it belongs to. */
+struct listener_socket {
+    int fd;
+    size_t spec;
+};
+
+struct listener_sockets {
+    struct listener_socket *sockets;
+    size_t count;
+};
+
+/*
+ * Bind and listen for every element of LIST: all addresses its host resolves to; an empty host or
+ * "*" is all IPv4 and all IPv6 addresses of the machine, as two sockets. Sockets are non-blocking
+ * and close-on-exec. Returns 0, or -1 after reporting to DIAG (nothing stays open).
+ */
+int listener_open(const struct listen_list *list, struct listener_sockets *sockets,
+                  struct diag *diag);
+void listener_close(struct listener_sockets *sockets);
+
+#endif

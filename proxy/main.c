@@ -1,0 +1,187 @@
+/*
+ * The command line: gatepost [-c config_dir] [-o name=value]... command
+ */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "policy/config.h"
+#include "policy/diag.h"
+
+#include "tls/context.h"
+
+#include "proxy/check.h"
+#include "proxy/control.h"
+#include "proxy/master.h"
+#include "proxy/version.h"
+
+#define DEFAULT_DIRECTORY "/etc/gatepost"
+#define OVERRIDES_MAX 256
+
+/* What was given before the command. */
+struct command_line {
+    const char *directory;
+    struct config_override overrides[OVERRIDES_MAX];
+    size_t override_count;
+    struct diag diag;
+};
+
+static const char usage_text[] =
+    "usage: gatepost [-c config_dir] [-o name=value]... command\n"
+    "commands:\n"
+    "  run                     serve in the foreground\n"
+    "  check                   read everything, ask the backend, report what is wrong\n"
+    "  config [-n|-d] [name]   show parameters: all, those that are set (-n), defaults (-d)\n"
+    "  status                  ask the running daemon how it is\n"
+    "  stop                    stop the running daemon\n"
+    "options:\n"
+    "  -c config_dir           where gatepost.cf is (default: " DEFAULT_DIRECTORY ")\n"
+    "  -o name=value           override a parameter\n"
+    "  --version, --help\n";
+
+/* Findings go to standard error, one a line. */
+static void print_finding(void *ctx, enum diag_severity severity, const char *text)
+{
+    static const char *const prefixes[] = {
+        [DIAG_INFO] = "info: ", [DIAG_WARNING] = "warning: ", [DIAG_ERROR] = "error: "};
+
+    (void)ctx;
+    fprintf(stderr, "gatepost: %s%s\n", prefixes[severity], text);
+}
+
+static int usage_error(const char *what)
+{
+    fprintf(stderr, "gatepost: %s\n%s", what, usage_text);
+    return EX_USAGE;
+}
+
+/* Load the configuration, or report and return NULL. */
+static struct config *load(struct command_line *line)
+{
+    return config_load(line->directory, line->overrides, line->override_count, &line->diag);
+}
+
+static int command_run(struct command_line *line, int argc, char **argv)
+{
+    (void)argv;
+    if (argc > 1)
+        return usage_error("run takes no arguments");
+    struct config *config = load(line);
+    if (config == NULL)
+        return EX_CONFIG;
+    int status = master_run(config, line->directory, &line->diag);
+    config_free(config);
+    return status;
+}
+
+static int command_check(struct command_line *line, int argc, char **argv)
+{
+    (void)argv;
+    if (argc > 1)
+        return usage_error("check takes no arguments");
+    struct config *config = load(line);
+    if (config != NULL) {
+        check_run(config, &line->diag);
+        config_free(config);
+    }
+    printf("%u errors, %u warnings\n", line->diag.errors, line->diag.warnings);
+    return line->diag.errors > 0 ? 1 : 0;
+}
+
+static int command_config(struct command_line *line, int argc, char **argv)
+{
+    enum config_listing listing = CONFIG_ALL;
+    int option;
+
+    optind = 0;
+    while ((option = getopt(argc, argv, "+nd")) != -1) {
+        if (option == '?')
+            return usage_error("config takes -n or -d");
+        listing = option == 'n' ? CONFIG_NON_DEFAULT : CONFIG_DEFAULTS;
+    }
+    struct config *config = load(line);
+    if (config == NULL)
+        return EX_CONFIG;
+    unsigned warnings = line->diag.warnings;
+    config_print(config, listing, (const char *const *)argv + optind, (size_t)(argc - optind),
+                 stdout, &line->diag);
+    config_free(config);
+    return line->diag.warnings > warnings ? 1 : 0;
+}
+
+/* status and stop: the daemon answers. */
+static int command_ask(struct command_line *line, int argc, char **argv)
+{
+    if (argc > 1)
+        return usage_error("status and stop take no arguments");
+    struct config *config = load(line);
+    if (config == NULL)
+        return EX_CONFIG;
+    int status =
+        control_ask(config_str(config, PARAM_gatepost_control_socket), argv[0], stdout, stderr);
+    config_free(config);
+    return status;
+}
+
+static const struct {
+    const char *name;
+    int (*run)(struct command_line *line, int argc, char **argv);
+} commands[] = {
+    {"run", command_run},    {"check", command_check}, {"config", command_config},
+    {"status", command_ask}, {"stop", command_ask},
+};
+
+/* "-o name=value": split in place. Returns false if there is no name or no "=". */
+static bool add_override(struct command_line *line, char *text)
+{
+    char *equals = strchr(text, '=');
+
+    if (equals == NULL || equals == text || line->override_count == OVERRIDES_MAX)
+        return false;
+    char *end = equals;
+    while (end > text && (end[-1] == ' ' || end[-1] == '\t'))
+        end--;
+    *end = '\0';
+    const char *value = equals + 1 + strspn(equals + 1, " \t");
+    line->overrides[line->override_count++] =
+        (struct config_override){.name = text, .value = value};
+    return *text != '\0';
+}
+
+int main(int argc, char **argv)
+{
+    static const struct option long_options[] = {
+        {"help", no_argument, NULL, 'h'}, {"version", no_argument, NULL, 'V'}, {NULL, 0, NULL, 0}};
+    struct command_line line = {.directory = DEFAULT_DIRECTORY, .diag = {.sink = print_finding}};
+    int option;
+
+    while ((option = getopt_long(argc, argv, "+c:o:", long_options, NULL)) != -1) {
+        switch (option) {
+        case 'c':
+            line.directory = optarg;
+            break;
+        case 'o':
+            if (!add_override(&line, optarg))
+                return usage_error("-o wants name=value");
+            break;
+        case 'h':
+            fputs(usage_text, stdout);
+            return EX_OK;
+        case 'V':
+            printf("gatepost %s, %s\n", GATEPOST_VERSION, tls_library_version());
+            return EX_OK;
+        default:
+            fputs(usage_text, stderr);
+            return EX_USAGE;
+        }
+    }
+    if (optind == argc)
+        return usage_error("a command is missing");
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+        if (strcmp(argv[optind], commands[i].name) == 0)
+            return commands[i].run(&line, argc - optind, argv + optind);
+    return usage_error("unknown command");
+}

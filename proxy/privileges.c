@@ -1,0 +1,167 @@
+#include "proxy/privileges.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <string.h>
+#include <sys/capability.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "proxy/log.h"
+
+/* The workers' root: a directory in which nothing is and nothing can be put. */
+static int prepare_root_directory(const char *path, struct diag *diag)
+{
+    struct stat status;
+
+    if (mkdir(path, 0755) != 0 && errno != EEXIST) {
+        diag_error(diag, "gatepost_chroot_directory = %s: cannot make it: %s", path,
+                   strerror(errno));
+        return -1;
+    }
+    DIR *directory = opendir(path);
+    if (directory == NULL || fstat(dirfd(directory), &status) != 0) {
+        diag_error(diag, "gatepost_chroot_directory = %s: %s", path, strerror(errno));
+        if (directory != NULL)
+            closedir(directory);
+        return -1;
+    }
+    bool empty = true;
+    for (const struct dirent *entry = readdir(directory); entry != NULL; entry = readdir(directory))
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            empty = false;
+    closedir(directory);
+    if (!empty || status.st_uid != 0 || (status.st_mode & 022) != 0) {
+        diag_error(diag,
+                   "gatepost_chroot_directory = %s: must be empty, owned by root and writable by "
+                   "nobody else",
+                   path);
+        return -1;
+    }
+    return 0;
+}
+
+int privileges_prepare(const struct config *config, struct privileges *privileges,
+                       struct diag *diag)
+{
+    const char *name = config_str(config, PARAM_gatepost_user);
+
+    *privileges = (struct privileges){.root = geteuid() == 0, .uid = geteuid(), .gid = getegid()};
+    if (!privileges->root)
+        return 0;
+    errno = 0;
+    const struct passwd *user = getpwnam(name);
+    if (user == NULL) {
+        diag_error(
+            diag,
+            "gatepost_user = %s: no such user; make one (adduser --system --group %s) or name "
+            "another unprivileged one",
+            name, name);
+        return -1;
+    }
+    if (user->pw_uid == 0) {
+        diag_error(diag, "gatepost_user = %s: must not be root", name);
+        return -1;
+    }
+    privileges->uid = user->pw_uid;
+    privileges->gid = user->pw_gid;
+    privileges->root_directory = config_str(config, PARAM_gatepost_chroot_directory);
+    return prepare_root_directory(privileges->root_directory, diag);
+}
+
+/* Fatal unless OK. */
+static void must(bool ok, const char *what)
+{
+    if (!ok)
+        log_fatal("cannot give up privileges: %s: %s", what, strerror(errno));
+}
+
+/* Empty the bounding set, but for KEEP. Without CAP_SETPCAP it cannot be changed; no_new_privs
+ * makes it unusable then. */
+static void drop_bounding_set(const cap_value_t *keep, size_t keep_count)
+{
+    for (cap_value_t value = 0; value < cap_max_bits(); value++) {
+        bool kept = false;
+        for (size_t i = 0; i < keep_count; i++)
+            kept = kept || keep[i] == value;
+        if (!kept && cap_get_bound(value) > 0)
+            must(cap_drop_bound(value) == 0, "bounding set");
+    }
+}
+
+/* Permitted and effective become exactly KEEP; inheritable and ambient become empty. */
+static void set_capabilities(const cap_value_t *keep, size_t keep_count)
+{
+    cap_t wanted = cap_init();
+
+    must(wanted != NULL, "cap_init");
+    if (keep_count > 0) {
+        must(cap_set_flag(wanted, CAP_PERMITTED, (int)keep_count, keep, CAP_SET) == 0 &&
+                 cap_set_flag(wanted, CAP_EFFECTIVE, (int)keep_count, keep, CAP_SET) == 0,
+             "cap_set_flag");
+    }
+    must(cap_reset_ambient() == 0, "ambient set");
+    must(cap_set_proc(wanted) == 0, "capabilities");
+    cap_free(wanted);
+}
+
+/* True if this process may change its bounding set. */
+static bool may_set_capabilities(void)
+{
+    cap_t own = cap_get_proc();
+    cap_flag_value_t value = CAP_CLEAR;
+
+    must(own != NULL, "cap_get_proc");
+    must(cap_get_flag(own, CAP_SETPCAP, CAP_EFFECTIVE, &value) == 0, "cap_get_flag");
+    cap_free(own);
+    return value == CAP_SET;
+}
+
+/* No core files, and no other process may look inside. */
+static void forbid_inspection(void)
+{
+    const struct rlimit none = {0, 0};
+
+    must(setrlimit(RLIMIT_CORE, &none) == 0, "RLIMIT_CORE");
+    must(prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0, "PR_SET_DUMPABLE");
+}
+
+void privileges_drop(const struct privileges *privileges)
+{
+    if (privileges->root) {
+        must(chroot(privileges->root_directory) == 0, "chroot");
+        must(chdir("/") == 0, "chdir");
+    }
+    if (may_set_capabilities())
+        drop_bounding_set(NULL, 0);
+    if (privileges->root) {
+        must(setgroups(0, NULL) == 0, "setgroups");
+        must(setresgid(privileges->gid, privileges->gid, privileges->gid) == 0, "setresgid");
+        must(setresuid(privileges->uid, privileges->uid, privileges->uid) == 0, "setresuid");
+    }
+    set_capabilities(NULL, 0);
+    must(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0, "PR_SET_NO_NEW_PRIVS");
+    forbid_inspection();
+    if (privileges->root)
+        must(setuid(0) != 0 && getuid() == privileges->uid, "setuid(0) still works");
+}
+
+void privileges_limit_master(const struct privileges *privileges, bool reach_sockets)
+{
+    static const cap_value_t keep[] = {CAP_SETUID,      CAP_SETGID, CAP_SETPCAP,
+                                       CAP_SYS_CHROOT,  CAP_KILL,   CAP_DAC_READ_SEARCH,
+                                       CAP_DAC_OVERRIDE};
+    size_t count = sizeof(keep) / sizeof(keep[0]) - (reach_sockets ? 0 : 1);
+
+    if (!privileges->root)
+        count = 0;
+    if (may_set_capabilities())
+        drop_bounding_set(keep, count);
+    set_capabilities(keep, count);
+    must(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0, "PR_SET_NO_NEW_PRIVS");
+    forbid_inspection();
+}

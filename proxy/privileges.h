@@ -1,0 +1,42 @@
+/*
+ * privileges.h: giving up rights. The recipe is the same in each process that faces the network:
+ * empty root, ids, supplementary groups, capabilities (all five sets), no_new_privs, not dumpable
+ * (capabilities(7), prctl(2)). Whatever of it fails is fatal: a process that could not give up its
+ * rights must not serve.
+ */
+#ifndef GATEPOST_PROXY_PRIVILEGES_H
+#define GATEPOST_PROXY_PRIVILEGES_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "policy/config.h"
+#include "policy/diag.h"
+
+struct privileges {
+    bool root; /* started as root: ids and root directory are changed */
+    uid_t uid;
+    gid_t gid;
+    const char *root_directory; /* borrowed from the configuration */
+};
+
+/*
+ * Work out who the workers will be: gatepost_user, which must exist and not be root, and
+ * gatepost_chroot_directory, which is made if missing and must be empty and not writable by others.
+ * Without root: the present user, no root directory. Returns 0, or -1 after reporting to DIAG.
+ */
+int privileges_prepare(const struct config *config, struct privileges *privileges,
+                       struct diag *diag);
+
+/* For a process that serves: give up everything. Fatal on failure. */
+void privileges_drop(const struct privileges *privileges);
+
+/*
+ * For the master, once its sockets are bound: keep only what it takes to start and stop workers
+ * (SETUID, SETGID, SETPCAP, SYS_CHROOT, KILL), to read keys and configuration of any owner
+ * (DAC_READ_SEARCH), and, with REACH_SOCKETS, to connect to a backend's UNIX socket (DAC_OVERRIDE).
+ * Without root nothing is kept. Fatal on failure.
+ */
+void privileges_limit_master(const struct privileges *privileges, bool reach_sockets);
+
+#endif

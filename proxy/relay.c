@@ -1,0 +1,49 @@
+#include "proxy/relay.h"
+
+#include <stdlib.h>
+
+#include "proxy/log.h"
+
+struct relay *relay_new(void)
+{
+    struct relay *relay = calloc(1, sizeof(*relay));
+    if (relay == NULL)
+        log_fatal("out of memory for a backend session");
+    return relay;
+}
+
+void relay_free(struct relay *relay)
+{
+    if (relay == NULL)
+        return;
+    buffer_free(&relay->in);
+    buffer_free(&relay->out);
+    free(relay->chunk_error);
+    free(relay);
+}
+
+bool relay_queue_full(const struct relay *relay)
+{
+    /* One command may leave two entries: a part of a chunk and the rest. */
+    return relay->queue_length + 2 > RELAY_QUEUE_MAX;
+}
+
+void relay_expect(struct relay *relay, enum expect_kind kind, enum smtp_verb verb, const char *text)
+{
+    if (relay->queue_length == RELAY_QUEUE_MAX)
+        log_fatal("queue of expected replies overflows at %s", smtp_verb_name(verb));
+    relay->queue[(relay->queue_head + relay->queue_length++) % RELAY_QUEUE_MAX] =
+        (struct expect){.kind = kind, .verb = verb, .text = text};
+}
+
+const struct expect *relay_head(const struct relay *relay)
+{
+    return relay->queue_length > 0 ? &relay->queue[relay->queue_head] : NULL;
+}
+
+void relay_pop(struct relay *relay)
+{
+    relay->queue_head = (relay->queue_head + 1) % RELAY_QUEUE_MAX;
+    if (--relay->queue_length == 0)
+        relay->barrier = false;
+}

@@ -1,0 +1,104 @@
+#include "proxy/service.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+static const struct {
+    const char *word;
+    enum bare_newline mode;
+} bare_newline_words[] = {
+    {"no", BARE_NEWLINE_NO},         {"normalize", BARE_NEWLINE_NORMALIZE},
+    {"yes", BARE_NEWLINE_NORMALIZE}, {"note", BARE_NEWLINE_NOTE},
+    {"reject", BARE_NEWLINE_REJECT},
+};
+
+/* smtpd_forbid_bare_newline; the parameter table has checked the word. */
+static enum bare_newline bare_newline_from_word(const char *word)
+{
+    for (size_t i = 0; i < sizeof(bare_newline_words) / sizeof(bare_newline_words[0]); i++)
+        if (strcasecmp(word, bare_newline_words[i].word) == 0)
+            return bare_newline_words[i].mode;
+    return BARE_NEWLINE_NORMALIZE;
+}
+
+/* smtpd_tls_loglevel: every number from 1 and every word list that has "summary" or a level word
+ * contains the one-line summary; 0 and none do not. */
+static bool loglevel_has_summary(const char *level)
+{
+    static const char *const words[] = {"routine", "summary", "debug", "ssl-expert",
+                                        "ssl-developer"};
+    size_t length;
+
+    for (const char *word = level; *word != '\0'; word += length) {
+        word += strspn(word, ", \t\r\n");
+        length = strcspn(word, ", \t\r\n");
+        if (length == 1 && *word >= '1' && *word <= '9')
+            return true;
+        for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+            if (strlen(words[i]) == length && strncasecmp(word, words[i], length) == 0)
+                return true;
+    }
+    return false;
+}
+
+struct service *service_new(const char *name, const struct config *config, struct diag *diag)
+{
+    struct service *service = calloc(1, sizeof(*service));
+    if (service == NULL)
+        abort();
+
+    service->name = name;
+    service->config = config;
+    service->policy = tls_policy_from_config(config, diag);
+    service->upstream = upstream_new(config, diag);
+    if (service->policy == NULL || service->upstream == NULL) {
+        service_free(service);
+        return NULL;
+    }
+    service->hostname = config_str(config, PARAM_myhostname);
+    service->banner = config_str(config, PARAM_smtpd_banner);
+    service->wrappermode = config_bool(config, PARAM_smtpd_tls_wrappermode);
+    service->auth_only = config_bool(config, PARAM_smtpd_tls_auth_only) ||
+                         service->policy->level == TLS_LEVEL_ENCRYPT;
+    service->received_header = config_bool(config, PARAM_smtpd_tls_received_header);
+    service->forbid_pipelining = config_bool(config, PARAM_smtpd_forbid_unauth_pipelining);
+    service->log_summary = loglevel_has_summary(config_str(config, PARAM_smtpd_tls_loglevel));
+    service->bare_newline =
+        bare_newline_from_word(config_str(config, PARAM_smtpd_forbid_bare_newline));
+    service->line_limit = (size_t)config_int(config, PARAM_line_length_limit);
+    service->timeout = (double)config_time(config, PARAM_smtpd_timeout);
+    service->starttls_timeout = (double)config_time(config, PARAM_smtpd_starttls_timeout);
+    return service;
+}
+
+int service_load_tls(struct service *service, struct diag *diag)
+{
+    if (service->policy->level == TLS_LEVEL_NONE)
+        return 0;
+    unsigned errors = diag->errors;
+    struct tls_credentials *credentials = tls_credentials_load(service->config, diag);
+    if (credentials == NULL && diag->errors == errors)
+        diag_error(
+            diag,
+            "%s: TLS is on (smtpd_tls_security_level), but no certificate is configured: set "
+            "smtpd_tls_chain_files, or smtpd_tls_cert_file and smtpd_tls_key_file, or "
+            "smtpd_tls_security_level = none",
+            service->name);
+    if (credentials == NULL)
+        return -1;
+    service->tls = tls_context_new(service->policy, credentials, diag);
+    tls_credentials_free(credentials);
+    return service->tls != NULL ? 0 : -1;
+}
+
+void service_free(struct service *service)
+{
+    if (service == NULL)
+        return;
+    if (service->tls != NULL)
+        tls_context_unref(service->tls);
+    upstream_free(service->upstream);
+    tls_policy_free(service->policy);
+    free(service);
+}

@@ -1,0 +1,285 @@
+#include "proxy/session.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proxy/log.h"
+#include "proxy/session_internal.h"
+
+const char *session_namaddr(const struct session *session, char out[SESSION_NAMADDR_MAX])
+{
+    char address[CLIENT_ADDRESS_TEXT_MAX];
+    snprintf(out, SESSION_NAMADDR_MAX, "unknown[%s]",
+             client_address_text(&session->client, address));
+    return out;
+}
+
+void session_begin(struct session *session, struct service *service,
+                   bool (*tls_summary)(const struct session *, struct tls_summary *))
+{
+    char namaddr[SESSION_NAMADDR_MAX];
+
+    session->magic = SESSION_MAGIC;
+    session->service = service;
+    session->tls_summary = tls_summary;
+    session->where_text = "CONNECT";
+    session->state = service->wrappermode ? SESSION_WRAPPER : SESSION_COMMAND;
+    log_info("connect from %s", session_namaddr(session, namaddr));
+}
+
+void session_greet(struct session *session, const char *pending, size_t pending_length)
+{
+    char namaddr[SESSION_NAMADDR_MAX];
+
+    if (pending_length > 0) {
+        session->pipelining_noted = true;
+        log_info("improper command pipelining after CONNECT from %s: %.*s",
+                 session_namaddr(session, namaddr),
+                 (int)(pending_length > 100 ? 100 : pending_length), pending);
+        if (session->service->forbid_pipelining) {
+            session_last_words(session, SESSION_CLOSE_LINGER,
+                               "554 5.5.0 Error: SMTP protocol synchronization");
+            return;
+        }
+    }
+    buffer_printf(&session->client_out, "220 %s\r\n", session->service->banner);
+}
+
+void session_answer(struct session *session, enum smtp_verb verb, const char *text)
+{
+    if (session->relay != NULL && relay_head(session->relay) != NULL) {
+        relay_expect(session->relay, EXPECT_LOCAL, verb, text);
+        return;
+    }
+    buffer_append(&session->client_out, text, strlen(text));
+    if (text[0] == '2' || text[0] == '3')
+        session_count_ok(session, verb);
+}
+
+void session_last_words(struct session *session, enum session_ending ending, const char *format,
+                        ...)
+{
+    char text[1024];
+    va_list args;
+
+    if (session->ending != SESSION_GOES_ON)
+        return;
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    buffer_printf(&session->client_out, "%s\r\n", text);
+    session->state = SESSION_ENDING;
+    session->ending = ending;
+}
+
+void session_drop_relay(struct session *session)
+{
+    struct relay *relay = session->relay;
+
+    if (relay == NULL)
+        return;
+    session->backend_quit = relay->state == RELAY_READY && relay_head(relay) == NULL &&
+                            buffer_length(&relay->out) == 0 && session->state != SESSION_DATA &&
+                            session->state != SESSION_BDAT;
+    session->relay = NULL;
+    session->wants_backend = false;
+    session->transaction = false;
+    relay_free(relay);
+}
+
+/* Between commands, with nothing under way: a pause in which the session can be ended. */
+static bool session_pauses(const struct session *session)
+{
+    return session->state == SESSION_COMMAND && !session->blocked && !session->transaction &&
+           (session->relay == NULL || relay_head(session->relay) == NULL);
+}
+
+/* What is left to do when input and replies are used up. */
+static void session_settle(struct session *session)
+{
+    if (session->ending != SESSION_GOES_ON)
+        return;
+    if (session->draining && session_pauses(session))
+        session_last_words(session, SESSION_CLOSE_LINGER, "421 4.3.2 %s Service shutting down",
+                           session->service->hostname);
+}
+
+void session_run(struct session *session)
+{
+    bool progress;
+
+    do {
+        progress = false;
+        if (session->relay != NULL)
+            progress = session_run_backend(session);
+        switch (session->state) {
+        case SESSION_COMMAND:
+        case SESSION_SKIP:
+        case SESSION_AUTH:
+            progress = session_run_front(session) || progress;
+            break;
+        case SESSION_DATA:
+        case SESSION_BDAT:
+            progress = session_run_content(session) || progress;
+            break;
+        case SESSION_WRAPPER:
+        case SESSION_STARTTLS:
+        case SESSION_ENDING:
+            break;
+        }
+    } while (progress);
+    session_settle(session);
+}
+
+bool session_waits_for_client(const struct session *session)
+{
+    const struct relay *relay = session->relay;
+
+    if (session->client_eof || session->blocked)
+        return false;
+    switch (session->state) {
+    case SESSION_COMMAND:
+    case SESSION_SKIP:
+    case SESSION_AUTH:
+        return buffer_length(&session->client_out) < SESSION_OUT_HIGH;
+    case SESSION_DATA:
+    case SESSION_BDAT:
+        return relay == NULL || buffer_length(&relay->out) < SESSION_OUT_HIGH;
+    case SESSION_WRAPPER:
+    case SESSION_STARTTLS:
+    case SESSION_ENDING:
+        break;
+    }
+    return false;
+}
+
+bool session_waits_for_backend(const struct session *session)
+{
+    const struct relay *relay = session->relay;
+
+    if (relay == NULL)
+        return session->wants_capabilities;
+    if (relay->state == RELAY_LOST)
+        return false;
+    return relay->state != RELAY_READY || relay_head(relay) != NULL ||
+           buffer_length(&relay->out) > 0;
+}
+
+bool session_is_lost(const struct session *session)
+{
+    const struct relay *relay = session->relay;
+
+    if (!session->client_eof || session->ending != SESSION_GOES_ON)
+        return false;
+    if (session->state != SESSION_COMMAND)
+        return true;
+    return !session->blocked && (relay == NULL || relay_head(relay) == NULL);
+}
+
+void session_tls_established(struct session *session)
+{
+    struct tls_summary summary;
+    char namaddr[SESSION_NAMADDR_MAX];
+    char text[TLS_SUMMARY_TEXT_MAX];
+
+    session_drop_relay(session);
+    buffer_free(&session->client_in);
+    free(session->helo);
+    session->helo = NULL;
+    session->esmtp = false;
+    session->authenticated = false;
+    session->tls = true;
+    if (session->service->log_summary && session->tls_summary(session, &summary))
+        log_info("%s TLS connection established from %s: %s", tls_peer_status_text(summary.peer),
+                 session_namaddr(session, namaddr), tls_summary_text(&summary, text));
+    if (session->state == SESSION_WRAPPER) {
+        session->state = SESSION_COMMAND;
+        session_greet(session, NULL, 0);
+    } else {
+        session->state = SESSION_COMMAND;
+        session_count_ok(session, SMTP_STARTTLS);
+    }
+}
+
+void session_client_eof(struct session *session)
+{
+    session->client_eof = true;
+}
+
+void session_client_timeout(struct session *session)
+{
+    session_last_words(session, SESSION_CLOSE_LINGER, "421 4.4.2 %s Error: timeout exceeded",
+                       session->service->hostname);
+}
+
+void session_drain(struct session *session, bool force)
+{
+    session->draining = true;
+    if (force || session->state == SESSION_WRAPPER)
+        session_last_words(session, SESSION_CLOSE_LINGER, "421 4.3.2 %s Service shutting down",
+                           session->service->hostname);
+    session_run(session);
+}
+
+/* Postfix's statistics: "ehlo=2 starttls=1/2 ... commands=7/8". */
+static void session_log_statistics(const struct session *session)
+{
+    char text[512];
+    char namaddr[SESSION_NAMADDR_MAX];
+    size_t length = 0;
+    unsigned total = 0;
+    unsigned ok = 0;
+
+    text[0] = '\0';
+    for (int verb = 0; verb < SMTP_VERB_COUNT; verb++) {
+        const struct session_count *count = &session->counts[verb];
+        if (count->total == 0)
+            continue;
+        total += count->total;
+        ok += count->ok;
+        length += (size_t)snprintf(text + length, sizeof(text) - length, " %s=%u",
+                                   smtp_verb_name((enum smtp_verb)verb), count->ok);
+        if (count->ok != count->total)
+            length += (size_t)snprintf(text + length, sizeof(text) - length, "/%u", count->total);
+    }
+    for (char *byte = text; *byte != '\0'; byte++)
+        if (*byte >= 'A' && *byte <= 'Z')
+            *byte = (char)(*byte - 'A' + 'a');
+    char of_total[16] = "";
+    if (ok != total || total == 0)
+        snprintf(of_total, sizeof(of_total), "/%u", total);
+    log_info("disconnect from %s%s commands=%u%s%s", session_namaddr(session, namaddr), text, ok,
+             of_total, session->bare_lf_noted ? " notes=bare_lf" : "");
+}
+
+/* "NOQUEUE: lost connection after DATA (1234 bytes) from unknown[192.0.2.1]". */
+static void session_log_reason(const struct session *session, const char *reason)
+{
+    char namaddr[SESSION_NAMADDR_MAX];
+
+    session_namaddr(session, namaddr);
+    if ((session->state == SESSION_DATA || session->state == SESSION_BDAT) &&
+        session->relay != NULL)
+        log_info("NOQUEUE: %s after %s (%llu bytes) from %s", reason, session->where_text,
+                 (unsigned long long)session->relay->stream.bytes_in, namaddr);
+    else if (strcmp(session->where_text, "END-OF-MESSAGE") != 0 ||
+             strcmp(reason, "lost connection") != 0)
+        log_info("NOQUEUE: %s after %s from %s", reason, session->where_text, namaddr);
+}
+
+void session_end(struct session *session, const char *reason)
+{
+    if (session->magic != SESSION_MAGIC)
+        log_fatal("session_end: not a session");
+    if (reason != NULL)
+        session_log_reason(session, reason);
+    session_log_statistics(session);
+    session_drop_relay(session);
+    buffer_free(&session->client_in);
+    buffer_free(&session->client_out);
+    free(session->helo);
+    free(session->discard);
+    session->magic = 0;
+}

@@ -1,0 +1,131 @@
+/*
+ * session.h: one SMTP session, as a machine of bytes in and bytes out (RFC 5321, RFC 3207, RFC
+ * 2920, RFC 3030, RFC 4954). It knows no socket, no event loop and no clock: its owner, the driver
+ * (connection.h), moves bytes into client_in and relay->in and out of client_out and relay->out,
+ * carries out what the session wants (wants_backend, wants_tls, ending) and tells it what happened.
+ *
+ * Front: greeting, HELO/EHLO and STARTTLS are answered here. At the first command that needs it a
+ * relay to the backend is begun, and from then on the backend answers.
+ */
+#ifndef GATEPOST_PROXY_SESSION_H
+#define GATEPOST_PROXY_SESSION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proxy/buffer.h"
+#include "proxy/client_address.h"
+#include "proxy/relay.h"
+#include "proxy/service.h"
+#include "proxy/smtp_command.h"
+#include "tls/summary.h"
+
+enum session_state {
+    SESSION_WRAPPER,  /* implicit TLS: nothing is said before the handshake is done */
+    SESSION_COMMAND,  /* a command line is due */
+    SESSION_SKIP,     /* the rest of a line that was too long */
+    SESSION_AUTH,     /* a line of an AUTH exchange is due */
+    SESSION_DATA,     /* message content, dot-terminated */
+    SESSION_BDAT,     /* message content, counted */
+    SESSION_STARTTLS, /* 220 was said: the driver starts TLS */
+    SESSION_ENDING    /* the last reply is written; flush and close */
+};
+
+enum session_ending {
+    SESSION_GOES_ON,
+    SESSION_CLOSE,       /* after the last reply is sent */
+    SESSION_CLOSE_LINGER /* the same, but unread input of the client must not destroy that reply */
+};
+
+struct session_count {
+    uint16_t total;
+    uint16_t ok;
+};
+
+#define SESSION_MAGIC 0x73657373u
+
+struct session {
+    uint32_t magic;
+    enum session_state state;
+    struct service *service;
+    struct client_address client;
+    struct client_address server;
+    /* Asks the driver for the summary of the running TLS connection; false: cleartext. */
+    bool (*tls_summary)(const struct session *session, struct tls_summary *summary);
+
+    struct buffer client_in;
+    struct buffer client_out;
+    struct relay *relay; /* NULL: no backend is in use. Owned. */
+
+    /* what the driver is asked to do */
+    bool wants_backend; /* connect relay to the backend */
+    bool backend_quit;  /* the backend connection that is not needed any more may be told QUIT */
+    bool wants_capabilities; /* probe the backend; run the session again when that is over */
+    enum session_ending ending;
+
+    /* what the session waits for; see session_waits_for_client */
+    bool blocked; /* client_in cannot be consumed before the backend, or a probe, has answered */
+
+    bool tls;
+    bool esmtp;         /* EHLO was said */
+    bool authenticated; /* the backend's session cannot be replaced by a new one */
+    bool transaction;   /* MAIL was accepted */
+    bool client_eof;
+    bool pipelining_noted;
+    bool draining;          /* gatepost is stopping: end at the next pause */
+    char *helo;             /* HELO name. Owned; NULL: none was given. */
+    char *discard;          /* content goes nowhere; this is the reply at its end. Owned. */
+    bool discard_ends;      /* and that reply ends the session */
+    enum smtp_verb where;   /* last recognized command */
+    const char *where_text; /* "CONNECT", "DATA", "END-OF-MESSAGE": for "lost connection after" */
+    bool bare_lf_noted;
+    struct session_count counts[SMTP_VERB_COUNT];
+};
+
+/* A new session. The session must be zero. Logs "connect from". TLS_SUMMARY as in the struct. */
+void session_begin(struct session *session, struct service *service,
+                   bool (*tls_summary)(const struct session *, struct tls_summary *));
+
+/* Send the greeting; PENDING: the client spoke before it was greeted. Not in wrapper mode before
+ * the handshake. */
+void session_greet(struct session *session, const char *pending, size_t pending_length);
+
+/* Consume what can be consumed, produce what is to be produced. */
+void session_run(struct session *session);
+
+/* True if more bytes from the client can be used now (else do not read any). */
+bool session_waits_for_client(const struct session *session);
+/* True if a reply of the backend, or room to send to it, is being waited for. */
+bool session_waits_for_backend(const struct session *session);
+
+/* True if the client is gone and nothing that it still waits for is under way: end the session. */
+bool session_is_lost(const struct session *session);
+
+/* --- what happened --------------------------------------------------------------------------- */
+
+/* STARTTLS (or wrapper mode): the handshake is done. Everything said before is forgotten. */
+void session_tls_established(struct session *session);
+/* The backend connection is open / could not be opened (WHY for the log). */
+void session_backend_connected(struct session *session);
+void session_backend_failed(struct session *session, const char *why);
+/* The backend closed or broke the connection; ERROR is an errno or 0. */
+void session_backend_eof(struct session *session, int error);
+/* The backend did not answer, or not take data, in time. */
+void session_backend_timeout(struct session *session);
+/* The client sent end of file (its pipelined commands are still answered). */
+void session_client_eof(struct session *session);
+/* The client was silent for too long. */
+void session_client_timeout(struct session *session);
+/* gatepost is stopping: end now, or after the transaction. FORCE: now. */
+void session_drain(struct session *session, bool force);
+
+/* The connection is gone. REASON ("lost connection", "timeout") is logged unless NULL, then the
+ * statistics line. Frees what the session holds. */
+void session_end(struct session *session, const char *reason);
+
+/* "unknown[192.0.2.1]". Returns OUT. */
+#define SESSION_NAMADDR_MAX (CLIENT_ADDRESS_TEXT_MAX + 16)
+const char *session_namaddr(const struct session *session, char out[SESSION_NAMADDR_MAX]);
+
+#endif

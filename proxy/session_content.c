@@ -1,0 +1,280 @@
+/*
+ * Message content, from DATA or BDAT, through the data stream to the backend; or to nowhere, when
+ * the backend is gone or has already said no and the client must be heard out before it listens.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "proxy/log.h"
+#include "proxy/session_internal.h"
+
+/* The header of the message under way, into relay->header. Returns its length, 0 if none is wanted.
+ */
+static size_t content_make_header(struct session *session)
+{
+    struct relay *relay = session->relay;
+    struct tls_summary summary;
+
+    if (!session->service->received_header)
+        return 0;
+    bool encrypted = session->tls && session->tls_summary(session, &summary);
+    const struct received_tls values = {
+        .helo = session->helo,
+        .client = &session->client,
+        .hostname = session->service->hostname,
+        .summary = encrypted ? &summary : NULL,
+        .ask_ccert = session->service->policy->ask_ccert,
+        .now = time(NULL),
+    };
+    return received_tls_format(&values, relay->header);
+}
+
+size_t session_header_length(struct session *session)
+{
+    return content_make_header(session);
+}
+
+/* A new message. */
+static void content_begin(struct session *session, bool dot_mode)
+{
+    struct relay *relay = session->relay;
+    size_t length = content_make_header(session);
+
+    data_stream_begin(&relay->stream, dot_mode, session->service->bare_newline,
+                      session->service->hostname, relay->header, length);
+}
+
+void session_content_begin_data(struct session *session)
+{
+    content_begin(session, true);
+    session->state = SESSION_DATA;
+    session->where_text = "DATA";
+}
+
+void session_content_reset(struct relay *relay)
+{
+    relay->chunked = false;
+    free(relay->chunk_error);
+    relay->chunk_error = NULL;
+}
+
+void session_content_begin_chunk(struct session *session, uint64_t size, bool last)
+{
+    struct relay *relay = session->relay;
+
+    if (!relay->chunked) {
+        session_content_reset(relay);
+        content_begin(session, false);
+        relay->chunked = true;
+    }
+    relay->chunk_left = size;
+    relay->chunk_last = last;
+    relay->chunk_passed = false;
+    session->state = SESSION_BDAT;
+}
+
+void session_discard_content(struct session *session, char *reply, bool ends)
+{
+    free(session->discard);
+    session->discard = reply;
+    session->discard_ends = ends;
+    session->relay->state = RELAY_LOST;
+    buffer_free(&session->relay->out);
+    buffer_free(&session->relay->in);
+}
+
+/* The end of content that went nowhere: now the client listens. */
+static void content_end_discarded(struct session *session)
+{
+    char *reply = session->discard;
+
+    session->discard = NULL;
+    session_drop_relay(session);
+    session->state = SESSION_COMMAND;
+    buffer_append(&session->client_out, reply, strlen(reply));
+    free(reply);
+    if (session->discard_ends || session->authenticated) {
+        session->state = SESSION_ENDING;
+        session->ending = SESSION_CLOSE_LINGER;
+    }
+}
+
+/* smtpd_forbid_bare_newline = reject or note. */
+static void content_check_bare_lf(struct session *session)
+{
+    const struct service *service = session->service;
+    char reply[600];
+
+    if (!session->relay->stream.bare_lf || session->discard != NULL)
+        return;
+    if (service->bare_newline == BARE_NEWLINE_NOTE)
+        session->bare_lf_noted = true;
+    if (service->bare_newline != BARE_NEWLINE_REJECT)
+        return;
+    snprintf(reply, sizeof(reply), "550 5.5.2 %s Error: bare <LF> received\r\n", service->hostname);
+    char *owned = strdup(reply);
+    if (owned == NULL)
+        log_fatal("out of memory for a reply");
+    session_discard_content(session, owned, false);
+}
+
+/* Content after DATA. */
+static bool content_run_data(struct session *session)
+{
+    struct relay *relay = session->relay;
+    struct buffer *in = &session->client_in;
+    size_t length = buffer_length(in);
+    size_t consumed;
+    size_t produced;
+
+    if (length == 0 || buffer_length(&relay->out) >= SESSION_OUT_HIGH)
+        return false;
+    size_t capacity = length + length / 16 + DATA_STREAM_ROOM_MIN;
+    char *out = buffer_reserve(&relay->out, capacity);
+    enum data_stream_status status = data_stream_feed(&relay->stream, buffer_data(in), length,
+                                                      &consumed, out, capacity, &produced);
+    buffer_consume(in, consumed);
+    if (session->discard == NULL) {
+        buffer_commit(&relay->out, produced);
+        content_check_bare_lf(session);
+    }
+    if (status != DATA_STREAM_END)
+        return consumed > 0 || produced > 0;
+    session->where_text = "END-OF-MESSAGE";
+    if (session->discard != NULL) {
+        content_end_discarded(session);
+    } else {
+        session->state = SESSION_COMMAND;
+        relay_expect(relay, EXPECT_END, SMTP_DATA, NULL);
+        relay->barrier = true;
+    }
+    return true;
+}
+
+/* Send a chunk of our own making. */
+static void content_send_chunk(struct session *session, const char *text, size_t length, bool last,
+                               enum expect_kind kind)
+{
+    struct relay *relay = session->relay;
+
+    buffer_printf(&relay->out, "BDAT %zu%s\r\n", length, last ? " LAST" : "");
+    buffer_append(&relay->out, text, length);
+    relay_expect(relay, kind, SMTP_BDAT, NULL);
+}
+
+/* The client's chunk is used up. */
+static void content_end_chunk(struct session *session)
+{
+    session->state = SESSION_COMMAND;
+    if (session->relay->chunk_last) {
+        session->relay->chunked = false;
+        session->where_text = "END-OF-MESSAGE";
+    }
+    if (session->discard != NULL)
+        content_end_discarded(session);
+}
+
+/* What remains of a chunk behind the message's header goes through as it is counted. */
+static bool content_run_counted(struct session *session)
+{
+    struct relay *relay = session->relay;
+    struct buffer *in = &session->client_in;
+    size_t length = buffer_length(in);
+
+    if (buffer_length(&relay->out) >= SESSION_OUT_HIGH)
+        return false;
+    if (length > relay->chunk_left)
+        length = (size_t)relay->chunk_left;
+    if (length == 0 && relay->chunk_left > 0)
+        return false;
+    if (session->discard == NULL && length > 0)
+        buffer_append(&relay->out, buffer_data(in), length);
+    if (length > 0)
+        buffer_consume(in, length);
+    relay->stream.bytes_in += length;
+    relay->chunk_left -= length;
+    if (relay->chunk_left == 0)
+        content_end_chunk(session);
+    return true;
+}
+
+/* Begin to pass the rest of the client's chunk on as one chunk of the same length. */
+static void content_pass_rest(struct session *session)
+{
+    struct relay *relay = session->relay;
+
+    buffer_printf(&relay->out, "BDAT %llu%s\r\n", (unsigned long long)relay->chunk_left,
+                  relay->chunk_last ? " LAST" : "");
+    relay_expect(relay, EXPECT_BDAT, SMTP_BDAT, NULL);
+    relay->chunk_passed = true;
+}
+
+/* The header section of a message in chunks: the filter may change lengths, so gatepost makes
+ * chunks of its own from what comes out of it; the client gets one reply for each of its chunks. */
+static bool content_run_header_chunk(struct session *session)
+{
+    struct relay *relay = session->relay;
+    struct buffer *in = &session->client_in;
+    char part[2 * DATA_STREAM_ROOM_MIN];
+    size_t length = buffer_length(in);
+    size_t consumed = 0;
+    size_t produced = 0;
+
+    if (relay_queue_full(relay) || (!relay->pipelining && relay_head(relay) != NULL)) {
+        session->blocked = true;
+        return false;
+    }
+    if (length > relay->chunk_left)
+        length = (size_t)relay->chunk_left;
+    if (length == 0 && relay->chunk_left > 0)
+        return false;
+    data_stream_feed(&relay->stream, length > 0 ? buffer_data(in) : "", length, &consumed, part,
+                     DATA_STREAM_ROOM_MIN, &produced);
+    buffer_consume(in, consumed);
+    relay->chunk_left -= consumed;
+    if (relay->chunk_left > 0) {
+        if (produced > 0)
+            content_send_chunk(session, part, produced, false, EXPECT_CHUNK);
+        return true;
+    }
+    if (relay->chunk_last)
+        produced += data_stream_finish(&relay->stream, part + produced, DATA_STREAM_ROOM_MIN);
+    if (produced > 0 || relay->chunk_last)
+        content_send_chunk(session, part, produced, relay->chunk_last, EXPECT_BDAT);
+    else
+        session_answer(session, SMTP_BDAT, "250 2.0.0 Ok\r\n");
+    content_end_chunk(session);
+    return true;
+}
+
+/* Behind the header section nothing is added or removed any more: lengths are the client's. */
+static bool content_is_counted(const struct data_stream *stream)
+{
+    return !stream->in_header && stream->header_length == 0;
+}
+
+/* Content after BDAT. */
+static bool content_run_bdat(struct session *session)
+{
+    struct relay *relay = session->relay;
+
+    session->blocked = false;
+    if (relay->chunk_passed || session->discard != NULL)
+        return content_run_counted(session);
+    if (content_is_counted(&relay->stream) && relay->chunk_left > 0) {
+        if (relay_queue_full(relay) || (!relay->pipelining && relay_head(relay) != NULL)) {
+            session->blocked = true;
+            return false;
+        }
+        content_pass_rest(session);
+        return true;
+    }
+    return content_run_header_chunk(session);
+}
+
+bool session_run_content(struct session *session)
+{
+    if (session->state == SESSION_DATA)
+        return content_run_data(session);
+    return content_run_bdat(session);
+}

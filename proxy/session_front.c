@@ -1,0 +1,464 @@
+/*
+ * The commands. What concerns this hop (HELO, EHLO, STARTTLS, and QUIT, NOOP, RSET while no backend
+ * is in use) is answered here; the rest goes to the backend, which is called when it is needed.
+ * Texts are Postfix's.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proxy/log.h"
+#include "proxy/session_internal.h"
+
+#define HELO_MAX 1024       /* longest HELO name that is passed on */
+#define AUTH_LINE_MAX 12288 /* RFC 4954 section 4 */
+
+/* How a command was dealt with. */
+enum verdict {
+    VERDICT_DONE,  /* consume the line */
+    VERDICT_BLOCK, /* leave it: something else must happen first */
+};
+
+/* A line as it stands in client_in. */
+struct line {
+    char *text;
+    size_t length;   /* without its line end */
+    size_t consumes; /* with it */
+    bool bare_lf;
+};
+
+/* Find the next complete line. One CR belongs to the line end, as Postfix reads it. */
+static bool front_next_line(const struct buffer *in, struct line *line)
+{
+    if (buffer_length(in) == 0)
+        return false;
+    char *text = buffer_data(in);
+    char *lf = memchr(text, '\n', buffer_length(in));
+
+    if (lf == NULL)
+        return false;
+    line->text = text;
+    line->consumes = (size_t)(lf - text) + 1;
+    line->bare_lf = lf == text || lf[-1] != '\r';
+    line->length = (size_t)(lf - text) - (line->bare_lf ? 0 : 1);
+    return true;
+}
+
+/* Nothing that went to the backend is unanswered. */
+static bool front_is_quiet(const struct session *session)
+{
+    return session->relay == NULL || relay_head(session->relay) == NULL;
+}
+
+/* Make sure that the backend is there and may be sent one more command. */
+static bool front_backend_ready(struct session *session)
+{
+    struct relay *relay = session->relay;
+
+    if (relay == NULL) {
+        session->relay = relay_new();
+        session->wants_backend = true;
+        return false;
+    }
+    if (relay->state != RELAY_READY || relay->barrier || relay_queue_full(relay) ||
+        buffer_length(&relay->out) >= SESSION_OUT_HIGH)
+        return false;
+    return relay_head(relay) == NULL || (relay->pipelining && session->esmtp);
+}
+
+/* Send a command line on and expect its reply. */
+static void front_forward(struct session *session, const struct smtp_command *command,
+                          const char *text, size_t length, enum expect_kind kind)
+{
+    struct relay *relay = session->relay;
+
+    buffer_append(&relay->out, text, length);
+    buffer_append(&relay->out, "\r\n", 2);
+    relay_expect(relay, kind, command->verb, NULL);
+    relay->barrier = smtp_verb_last(command->verb) || kind == EXPECT_AUTH;
+}
+
+void session_append_hello(struct session *session)
+{
+    struct service *service = session->service;
+    char reply[CAPABILITIES_REPLY_MAX];
+
+    if (!session->esmtp) {
+        buffer_printf(&session->client_out, "250 %s\r\n", service->hostname);
+        return;
+    }
+    const struct capabilities_view view = {
+        .hostname = service->hostname,
+        .starttls = !session->tls && service->policy->level != TLS_LEVEL_NONE,
+        .hide_auth = service->auth_only && !session->tls,
+        .reserve = SESSION_SIZE_RESERVE,
+    };
+    size_t length = capabilities_reply(&service->upstream->capabilities, &view, reply);
+    buffer_append(&session->client_out, reply, length);
+}
+
+/* Remember the HELO name; the former one, and a transaction, are gone. */
+static void front_set_helo(struct session *session, const struct smtp_command *command)
+{
+    size_t length = command->args_length < HELO_MAX ? command->args_length : HELO_MAX;
+
+    free(session->helo);
+    session->helo = strndup(command->args, length);
+    if (session->helo == NULL)
+        log_fatal("out of memory for a HELO name");
+    session->esmtp = command->verb == SMTP_EHLO;
+    session->transaction = false;
+}
+
+/* HELO and EHLO. */
+static enum verdict front_hello(struct session *session, const struct smtp_command *command)
+{
+    struct upstream *upstream = session->service->upstream;
+
+    if (!front_is_quiet(session))
+        return VERDICT_BLOCK;
+    if (command->args_length == 0) {
+        session_answer(session, command->verb,
+                       command->verb == SMTP_EHLO ? "501 Syntax: EHLO hostname\r\n"
+                                                  : "501 Syntax: HELO hostname\r\n");
+        return VERDICT_DONE;
+    }
+    if (session->relay != NULL) {
+        if (!front_backend_ready(session))
+            return VERDICT_BLOCK;
+        front_set_helo(session, command);
+        session_content_reset(session->relay);
+        size_t length =
+            (size_t)(command->args - buffer_data(&session->client_in)) + strlen(session->helo);
+        front_forward(session, command, buffer_data(&session->client_in), length, EXPECT_HELLO);
+        return VERDICT_DONE;
+    }
+    if (command->verb == SMTP_EHLO && !upstream->capabilities.known) {
+        if (!upstream->unreachable) {
+            session->wants_capabilities = true;
+            return VERDICT_BLOCK;
+        }
+        session_last_words(session, SESSION_CLOSE_LINGER,
+                           "421 4.3.2 %s Service currently unavailable",
+                           session->service->hostname);
+        return VERDICT_DONE;
+    }
+    front_set_helo(session, command);
+    session_append_hello(session);
+    session_count_ok(session, command->verb);
+    return VERDICT_DONE;
+}
+
+/* STARTTLS (RFC 3207), with Postfix's answers in Postfix's order. What stands behind it in the same
+ * flight would be cleartext posing as protected: that ends the session (CVE-2011-0411). */
+static enum verdict front_starttls(struct session *session, const struct smtp_command *command,
+                                   bool more_input)
+{
+    struct service *service = session->service;
+
+    if (!front_is_quiet(session))
+        return VERDICT_BLOCK;
+    if (command->args_length > 0) {
+        session_answer(session, SMTP_STARTTLS, "501 5.5.4 Syntax: STARTTLS\r\n");
+    } else if (session->tls) {
+        session_answer(session, SMTP_STARTTLS, "554 5.5.1 Error: TLS already active\r\n");
+    } else if (service->policy->level == TLS_LEVEL_NONE) {
+        session_answer(session, SMTP_STARTTLS, "502 5.5.1 Error: command not implemented\r\n");
+    } else if (service->tls == NULL) {
+        session_answer(session, SMTP_STARTTLS,
+                       "454 4.7.0 TLS not available due to local problem\r\n");
+    } else if (more_input) {
+        char namaddr[SESSION_NAMADDR_MAX];
+        log_info("improper command pipelining after STARTTLS from %s",
+                 session_namaddr(session, namaddr));
+        session_last_words(session, SESSION_CLOSE_LINGER,
+                           "554 5.5.0 Error: SMTP protocol synchronization");
+    } else {
+        session_drop_relay(session);
+        buffer_printf(&session->client_out, "220 2.0.0 Ready to start TLS\r\n");
+        session->state = SESSION_STARTTLS;
+    }
+    return VERDICT_DONE;
+}
+
+/* AUTH, where this hop allows it, is the backend's business (RFC 4954). */
+static enum verdict front_auth(struct session *session, const struct smtp_command *command)
+{
+    if (session->service->auth_only && !session->tls) {
+        session_answer(session, SMTP_AUTH, "503 5.5.1 Error: authentication not enabled\r\n");
+        return VERDICT_DONE;
+    }
+    if (!front_is_quiet(session) || !front_backend_ready(session))
+        return VERDICT_BLOCK;
+    front_forward(session, command, buffer_data(&session->client_in), command->length, EXPECT_AUTH);
+    return VERDICT_DONE;
+}
+
+/* MAIL: its SIZE= must count what gatepost adds (RFC 1870). */
+static enum verdict front_mail(struct session *session, const struct smtp_command *command)
+{
+    const char *line = buffer_data(&session->client_in);
+
+    if (!front_backend_ready(session))
+        return VERDICT_BLOCK;
+    session_content_reset(session->relay);
+    size_t capacity = command->length + 32;
+    char *changed = malloc(capacity);
+    if (changed == NULL)
+        log_fatal("out of memory for a command");
+    size_t length = smtp_mail_add_size(line, command->length,
+                                       session_header_length(session) + SESSION_ADDED_MARGIN,
+                                       changed, capacity);
+    if (length == 0)
+        front_forward(session, command, line, command->length, EXPECT_REPLY);
+    else
+        front_forward(session, command, changed, length, EXPECT_REPLY);
+    free(changed);
+    return VERDICT_DONE;
+}
+
+/* BDAT (RFC 3030): if the length of what follows cannot be known, the session cannot go on. */
+static enum verdict front_bdat(struct session *session, const struct smtp_command *command)
+{
+    uint64_t size;
+    bool last;
+
+    if (smtp_bdat_parse(command, &size, &last) != 0) {
+        session_last_words(session, SESSION_CLOSE_LINGER, "521 5.5.4 Syntax: BDAT count [LAST]");
+        return VERDICT_DONE;
+    }
+    if (!front_backend_ready(session))
+        return VERDICT_BLOCK;
+    if (!session->relay->chunking) {
+        session_last_words(session, SESSION_CLOSE_LINGER,
+                           "521 5.5.1 Error: command not implemented");
+        return VERDICT_DONE;
+    }
+    session->where_text = "BDAT";
+    session_content_begin_chunk(session, size, last);
+    return VERDICT_DONE;
+}
+
+/* NOOP, RSET and QUIT need no backend unless one is in use. */
+static enum verdict front_simple(struct session *session, const struct smtp_command *command)
+{
+    if (session->relay != NULL) {
+        if (!front_backend_ready(session))
+            return VERDICT_BLOCK;
+        if (command->verb == SMTP_RSET)
+            session_content_reset(session->relay);
+        front_forward(session, command, buffer_data(&session->client_in), command->length,
+                      command->verb == SMTP_QUIT ? EXPECT_QUIT : EXPECT_REPLY);
+    } else if (command->verb == SMTP_QUIT) {
+        session_last_words(session, SESSION_CLOSE, "221 2.0.0 Bye");
+        session_count_ok(session, SMTP_QUIT);
+    } else {
+        session_answer(session, command->verb, "250 2.0.0 Ok\r\n");
+    }
+    return VERDICT_DONE;
+}
+
+/* Everything else is passed on as it stands. */
+static enum verdict front_pass(struct session *session, const struct smtp_command *command)
+{
+    if (!front_backend_ready(session))
+        return VERDICT_BLOCK;
+    front_forward(session, command, buffer_data(&session->client_in), command->length,
+                  command->verb == SMTP_DATA ? EXPECT_DATA : EXPECT_REPLY);
+    return VERDICT_DONE;
+}
+
+/* A command that gatepost may carry out. */
+static enum verdict front_dispatch(struct session *session, const struct smtp_command *command,
+                                   bool more_input)
+{
+    switch (command->verb) {
+    case SMTP_HELO:
+    case SMTP_EHLO:
+        return front_hello(session, command);
+    case SMTP_STARTTLS:
+        return front_starttls(session, command, more_input);
+    case SMTP_AUTH:
+        return front_auth(session, command);
+    case SMTP_MAIL:
+        return front_mail(session, command);
+    case SMTP_BDAT:
+        return front_bdat(session, command);
+    case SMTP_NOOP:
+    case SMTP_RSET:
+    case SMTP_QUIT:
+        return front_simple(session, command);
+    case SMTP_XCLIENT:
+    case SMTP_XFORWARD:
+        session_answer(session, command->verb, "500 5.5.2 Error: command not recognized\r\n");
+        return VERDICT_DONE;
+    case SMTP_RCPT:
+    case SMTP_DATA:
+    case SMTP_VRFY:
+    case SMTP_ETRN:
+    case SMTP_HELP:
+    case SMTP_UNKNOWN:
+    case SMTP_VERB_COUNT:
+        break;
+    }
+    return front_pass(session, command);
+}
+
+/* Input behind a command that must be the last of its group, or in a session that never said EHLO
+ * (RFC 2920; smtpd_forbid_unauth_pipelining). True if that ends the session. */
+static bool front_is_unsynchronized(struct session *session, const struct smtp_command *command,
+                                    const struct line *line)
+{
+    const struct buffer *in = &session->client_in;
+    char namaddr[SESSION_NAMADDR_MAX];
+    size_t more = buffer_length(in) - line->consumes;
+
+    if (more == 0 || session->pipelining_noted ||
+        !(smtp_verb_last(command->verb) || !session->esmtp) || command->verb == SMTP_STARTTLS)
+        return false;
+    session->pipelining_noted = true;
+    log_info("improper command pipelining after %s from %s: %.*s", smtp_verb_name(command->verb),
+             session_namaddr(session, namaddr), (int)(more > 100 ? 100 : more),
+             buffer_data(in) + line->consumes);
+    if (!session->service->forbid_pipelining)
+        return false;
+    session_last_words(session, SESSION_CLOSE_LINGER,
+                       "554 5.5.0 Error: SMTP protocol synchronization");
+    return true;
+}
+
+/* A bare LF ended a command line. True if that ends the session. */
+static bool front_bare_lf(struct session *session)
+{
+    switch (session->service->bare_newline) {
+    case BARE_NEWLINE_REJECT:
+        session_last_words(session, SESSION_CLOSE_LINGER, "550 5.5.2 %s Error: bare <LF> received",
+                           session->service->hostname);
+        return true;
+    case BARE_NEWLINE_NOTE:
+        session->bare_lf_noted = true;
+        break;
+    case BARE_NEWLINE_NO:
+    case BARE_NEWLINE_NORMALIZE:
+        break;
+    }
+    return false;
+}
+
+/* One command line. */
+static enum verdict front_command(struct session *session, const struct line *line)
+{
+    struct smtp_command command;
+    enum verdict verdict;
+
+    if (line->bare_lf && front_bare_lf(session))
+        return VERDICT_DONE;
+    smtp_command_parse(line->text, line->length, &command);
+    bool more_input = buffer_length(&session->client_in) > line->consumes;
+    if (session->relay != NULL && relay_queue_full(session->relay))
+        return VERDICT_BLOCK;
+    if (command.empty) {
+        session_answer(session, SMTP_UNKNOWN, "500 5.5.2 Error: bad syntax\r\n");
+        session->counts[SMTP_UNKNOWN].total++;
+        return VERDICT_DONE;
+    }
+    if (session->service->policy->level == TLS_LEVEL_ENCRYPT && !session->tls &&
+        (command.verb == SMTP_UNKNOWN || !smtp_verb_pre_tls(command.verb))) {
+        session_answer(session, command.verb,
+                       command.verb == SMTP_UNKNOWN
+                           ? "500 5.5.2 Error: command not recognized\r\n"
+                           : "530 5.7.0 Must issue a STARTTLS command first\r\n");
+        session->counts[command.verb].total++;
+        return VERDICT_DONE;
+    }
+    if (front_is_unsynchronized(session, &command, line))
+        return VERDICT_DONE;
+    verdict = front_dispatch(session, &command, more_input);
+    if (verdict == VERDICT_DONE) {
+        session->counts[command.verb].total++;
+        session->where = command.verb;
+        session->where_text = smtp_verb_name(command.verb);
+    }
+    return verdict;
+}
+
+/* One line of an AUTH exchange: nobody's business but the backend's. */
+static enum verdict front_auth_line(struct session *session, const struct line *line)
+{
+    struct relay *relay = session->relay;
+
+    if (memchr(line->text, '\0', line->length) != NULL ||
+        memchr(line->text, '\r', line->length) != NULL) {
+        session_last_words(session, SESSION_CLOSE_LINGER, "501 5.5.2 Error: bad syntax");
+        return VERDICT_DONE;
+    }
+    buffer_append(&relay->out, line->text, line->length);
+    buffer_append(&relay->out, "\r\n", 2);
+    relay_expect(relay, EXPECT_AUTH, SMTP_AUTH, NULL);
+    relay->barrier = true;
+    session->state = SESSION_COMMAND;
+    return VERDICT_DONE;
+}
+
+/* More than a line's worth of input without a line end. */
+static void front_too_long(struct session *session)
+{
+    char namaddr[SESSION_NAMADDR_MAX];
+
+    log_warning("%s: request longer than %zu: %.30s...", session_namaddr(session, namaddr),
+                session->service->line_limit, buffer_data(&session->client_in));
+    session->state = SESSION_SKIP;
+}
+
+/* The rest of a line that was too long: answered when its end is there, and in its turn. */
+static bool front_skip(struct session *session)
+{
+    struct line line;
+
+    if (session->relay != NULL && relay_queue_full(session->relay)) {
+        session->blocked = true;
+        return false;
+    }
+    if (!front_next_line(&session->client_in, &line)) {
+        buffer_consume(&session->client_in, buffer_length(&session->client_in));
+        return false;
+    }
+    buffer_consume(&session->client_in, line.consumes);
+    session->state = SESSION_COMMAND;
+    session->counts[SMTP_UNKNOWN].total++;
+    session->where_text = "UNKNOWN";
+    session_answer(session, SMTP_UNKNOWN, "500 5.5.2 Error: command too long\r\n");
+    return true;
+}
+
+bool session_run_front(struct session *session)
+{
+    struct line line;
+    size_t limit = session->state == SESSION_AUTH ? AUTH_LINE_MAX : session->service->line_limit;
+
+    session->blocked = false;
+    if (session->state == SESSION_SKIP)
+        return front_skip(session);
+    if (session->state == SESSION_COMMAND && session->relay != NULL && session->relay->barrier &&
+        relay_head(session->relay) != NULL && relay_head(session->relay)->kind == EXPECT_AUTH) {
+        session->blocked = true; /* the next line may belong to the AUTH exchange */
+        return false;
+    }
+    if (buffer_length(&session->client_out) >= SESSION_OUT_HIGH)
+        return false;
+    bool complete = front_next_line(&session->client_in, &line);
+    if (complete ? line.length > limit : buffer_length(&session->client_in) > limit + 2) {
+        front_too_long(session);
+        return true;
+    }
+    if (!complete)
+        return false;
+    enum verdict verdict = session->state == SESSION_AUTH ? front_auth_line(session, &line)
+                                                          : front_command(session, &line);
+    if (verdict == VERDICT_BLOCK) {
+        session->blocked = true;
+        return false;
+    }
+    buffer_consume(&session->client_in, line.consumes);
+    return true;
+}

@@ -1,0 +1,331 @@
+#include "proxy/worker.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "proxy/channel.h"
+#include "proxy/connection.h"
+#include "proxy/log.h"
+
+#define ACCEPTS_AT_ONCE 16
+#define ACCEPT_PAUSE_SECONDS 1.
+#define PROBE_RETRY_SECONDS 1.
+#define PROBE_RETRY_MAX_SECONDS 60.
+
+/* Stop or start to accept on all sockets. */
+static void worker_accepting(struct worker *worker, bool on)
+{
+    for (size_t i = 0; i < worker->socket_count; i++) {
+        if (on)
+            ev_io_start(worker->loop, &worker->sockets[i].io);
+        else
+            ev_io_stop(worker->loop, &worker->sockets[i].io);
+    }
+}
+
+static void worker_on_accept_pause(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    struct worker *worker = timer->data;
+
+    (void)loop;
+    (void)events;
+    if (!worker->draining)
+        worker_accepting(worker, true);
+}
+
+/* accept(2) failed for a reason that will not pass at once: do not spin. */
+static void worker_pause(struct worker *worker, int error)
+{
+    log_warning("cannot accept connections: %s", strerror(error));
+    worker_accepting(worker, false);
+    ev_timer_stop(worker->loop, &worker->accept_pause);
+    ev_timer_set(&worker->accept_pause, ACCEPT_PAUSE_SECONDS, 0.);
+    ev_timer_start(worker->loop, &worker->accept_pause);
+}
+
+static void worker_on_accept(struct ev_loop *loop, ev_io *io, int events)
+{
+    struct worker_socket *listening = io->data;
+    struct worker_listener *listener = listening->listener;
+
+    (void)loop;
+    (void)events;
+    for (int i = 0; i < ACCEPTS_AT_ONCE; i++) {
+        struct sockaddr_storage peer;
+        socklen_t length = sizeof(peer);
+        int fd =
+            accept4(listening->fd, (struct sockaddr *)&peer, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd >= 0) {
+            connection_open(listener, fd, (const struct sockaddr *)&peer);
+            continue;
+        }
+        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+            worker_pause(listener->worker, errno);
+        if (errno == ECONNABORTED || errno == EINTR)
+            continue;
+        return;
+    }
+}
+
+/* Connections of LISTENER that waited for the probe can go on. */
+static void worker_probed(struct worker_listener *listener)
+{
+    struct connection *next;
+
+    for (struct connection *one = listener->worker->connections; one != NULL; one = next) {
+        next = one->next;
+        if (one->listener == listener && one->session.wants_capabilities) {
+            one->session.wants_capabilities = false;
+            connection_work(one);
+        }
+    }
+}
+
+static void worker_on_probed(struct probe *probe, const char *error)
+{
+    struct worker_listener *listener = probe->owner;
+    struct upstream *upstream = listener->service->upstream;
+
+    upstream->probing = false;
+    if (error != NULL) {
+        log_warning("backend %s: %s", upstream->name, error);
+        atomic_fetch_add(&listener->worker->stats->backend_failures, 1);
+        upstream->unreachable = !upstream->capabilities.known;
+        if (upstream->unreachable)
+            ev_timer_again(listener->worker->loop, &listener->retry);
+    }
+    worker_probed(listener);
+}
+
+/* Ask again, less and less often: a session that needs the answer asks as well. */
+static void worker_on_retry(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    struct worker_listener *listener = timer->data;
+
+    (void)events;
+    ev_timer_stop(loop, timer);
+    timer->repeat =
+        timer->repeat * 2. < PROBE_RETRY_MAX_SECONDS ? timer->repeat * 2. : PROBE_RETRY_MAX_SECONDS;
+    listener->service->upstream->unreachable = false;
+    if (!listener->worker->draining && !listener->service->upstream->capabilities.known)
+        worker_probe(listener);
+}
+
+void worker_probe(struct worker_listener *listener)
+{
+    struct upstream *upstream = listener->service->upstream;
+
+    if (upstream->probing)
+        return;
+    upstream->probing = true;
+    probe_start(&listener->probe);
+}
+
+/* Everything has ended, or its time is up. */
+static void worker_check_done(struct worker *worker)
+{
+    if (worker->draining && worker->connection_count == 0)
+        ev_break(worker->loop, EVBREAK_ALL);
+}
+
+/* End all sessions at their next pause; FORCE: now. */
+static void worker_drain_all(struct worker *worker, bool force)
+{
+    struct connection *next;
+
+    for (struct connection *one = worker->connections; one != NULL; one = next) {
+        next = one->next;
+        connection_drain(one, force);
+    }
+}
+
+static void worker_on_drain_timer(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    struct worker *worker = timer->data;
+
+    (void)events;
+    if (timer->repeat > 0.) { /* the last words have had their time */
+        ev_break(loop, EVBREAK_ALL);
+        return;
+    }
+    log_warning("%zu sessions are cut off after gatepost_drain_time", worker->connection_count);
+    worker_drain_all(worker, true);
+    ev_timer_set(timer, 0., 2.);
+    ev_timer_again(loop, timer);
+}
+
+/* Stop: no new clients, sessions under way may finish their transaction. */
+static void worker_drain(struct worker *worker)
+{
+    if (worker->draining)
+        return;
+    worker->draining = true;
+    worker_accepting(worker, false);
+    for (size_t i = 0; i < worker->socket_count; i++)
+        close(worker->sockets[i].fd);
+    ev_timer_set(&worker->drain_timer, worker->drain_time, 0.);
+    ev_timer_start(worker->loop, &worker->drain_timer);
+    worker_drain_all(worker, false);
+}
+
+static void worker_on_sigterm(struct ev_loop *loop, ev_signal *signal, int events)
+{
+    (void)loop;
+    (void)events;
+    worker_drain(signal->data);
+}
+
+/* Answers of the master; its end of the channel closed means that it is gone. */
+static void worker_on_channel(struct ev_loop *loop, ev_io *io, int events)
+{
+    struct worker *worker = io->data;
+    struct channel_message message;
+    int fd;
+
+    (void)events;
+    int got = channel_receive(worker->channel.fd, &message, &fd);
+    if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR && errno != EPROTO)) {
+        ev_io_stop(loop, io);
+        worker_drain(worker);
+    } else if (got > 0 && message.kind == CHANNEL_CONNECTED) {
+        dial_answer(&worker->channel, message.id, fd, message.value);
+    } else if (fd >= 0) {
+        close(fd);
+    }
+}
+
+/* Connections that gave way to others. */
+static void worker_on_idle(struct ev_loop *loop, ev_idle *idle, int events)
+{
+    struct worker *worker = idle->data;
+    struct connection *batch = worker->again;
+
+    (void)events;
+    worker->again = NULL;
+    for (struct connection *one = batch; one != NULL; one = one->next_again)
+        one->queued_again = false;
+    while (batch != NULL) {
+        struct connection *one = batch;
+        batch = one->next_again;
+        connection_work(one);
+    }
+    if (worker->again == NULL)
+        ev_idle_stop(loop, idle);
+}
+
+/* The watchers of the process itself. */
+static void worker_watch(struct worker *worker)
+{
+    ev_init(&worker->accept_pause, worker_on_accept_pause);
+    worker->accept_pause.data = worker;
+    ev_init(&worker->drain_timer, worker_on_drain_timer);
+    worker->drain_timer.data = worker;
+    ev_idle_init(&worker->idle, worker_on_idle);
+    worker->idle.data = worker;
+    ev_set_priority(&worker->idle, EV_MAXPRI);
+    ev_signal_init(&worker->sigterm, worker_on_sigterm, SIGTERM);
+    worker->sigterm.data = worker;
+    ev_signal_start(worker->loop, &worker->sigterm);
+    ev_io_init(&worker->channel_io, worker_on_channel, worker->channel.fd, EV_READ);
+    worker->channel_io.data = worker;
+    ev_io_start(worker->loop, &worker->channel_io);
+}
+
+/* One listener: its backend. */
+static void worker_listen(struct worker *worker, const struct worker_job *job, size_t index)
+{
+    struct worker_listener *listener = &worker->listeners[index];
+    struct service *service = job->services[index];
+
+    listener->worker = worker;
+    listener->service = service;
+    listener->index = (int)index;
+    ev_init(&listener->retry, worker_on_retry);
+    listener->retry.data = listener;
+    listener->retry.repeat = PROBE_RETRY_SECONDS;
+    listener->probe = (struct probe){
+        .dial = {.loop = worker->loop,
+                 .upstream = service->upstream,
+                 .channel = &worker->channel,
+                 .listener = listener->index},
+        .hostname = service->hostname,
+        .done = worker_on_probed,
+        .owner = listener,
+        .fd = -1,
+    };
+    worker_probe(listener);
+}
+
+/* The sockets, ready to accept. */
+static void worker_open_sockets(struct worker *worker, const struct worker_job *job)
+{
+    worker->socket_count = job->sockets->count;
+    worker->sockets = calloc(worker->socket_count, sizeof(*worker->sockets));
+    if (worker->sockets == NULL)
+        log_fatal("out of memory for a worker");
+    for (size_t i = 0; i < worker->socket_count; i++) {
+        struct worker_socket *listening = &worker->sockets[i];
+        listening->listener = &worker->listeners[job->sockets->sockets[i].spec];
+        listening->fd = job->sockets->sockets[i].fd;
+        ev_io_init(&listening->io, worker_on_accept, listening->fd, EV_READ);
+        listening->io.data = listening;
+    }
+    worker_accepting(worker, true);
+}
+
+/* Before each wait: a draining worker whose last session has ended leaves. */
+static void worker_before_wait(struct ev_loop *loop, ev_prepare *prepare, int events)
+{
+    (void)loop;
+    (void)events;
+    worker_check_done(prepare->data);
+}
+
+int worker_run(const struct worker_job *job)
+{
+    const struct channel_message ready = {.kind = CHANNEL_READY};
+    struct worker *worker = calloc(1, sizeof(*worker));
+    ev_prepare prepare;
+
+    if (worker == NULL)
+        log_fatal("out of memory for a worker");
+    worker->loop = ev_loop_new(EVFLAG_AUTO | EVFLAG_NOENV);
+    if (worker->loop == NULL)
+        log_fatal("cannot make an event loop: %s", strerror(errno));
+    worker->channel.fd = job->channel;
+    worker->stats = job->stats;
+    worker->drain_time = job->drain_time;
+    worker->listener_count = job->listener_count;
+    worker->listeners = calloc(job->listener_count, sizeof(*worker->listeners));
+    if (worker->listeners == NULL)
+        log_fatal("out of memory for a worker");
+    worker_watch(worker);
+    ev_prepare_init(&prepare, worker_before_wait);
+    prepare.data = worker;
+    ev_prepare_start(worker->loop, &prepare);
+    for (size_t i = 0; i < job->listener_count; i++)
+        worker_listen(worker, job, i);
+    worker_open_sockets(worker, job);
+    if (channel_send(job->channel, &ready, -1) != 0)
+        log_fatal("cannot tell the master: %s", strerror(errno));
+    ev_run(worker->loop, 0);
+
+    for (size_t i = 0; i < worker->listener_count; i++) {
+        probe_cancel(&worker->listeners[i].probe);
+        ev_timer_stop(worker->loop, &worker->listeners[i].retry);
+    }
+    while (worker->connections != NULL) {
+        worker->connections->dead = true;
+        connection_work(worker->connections);
+    }
+    ev_loop_destroy(worker->loop);
+    free(worker->sockets);
+    free(worker->listeners);
+    free(worker);
+    return EX_OK;
+}

@@ -1,0 +1,90 @@
+/*
+ * worker.h: the process that faces the network: accepts clients, speaks SMTP and TLS, connects to
+ * the backend. Everything it needs is opened or read before it gives up its rights.
+ */
+#ifndef GATEPOST_PROXY_WORKER_H
+#define GATEPOST_PROXY_WORKER_H
+
+#include <ev.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proxy/dial.h"
+#include "proxy/listener.h"
+#include "proxy/probe.h"
+#include "proxy/service.h"
+
+/* Counters in memory that a worker shares with the master, for "gatepost status". */
+struct worker_stats {
+    _Atomic uint64_t sessions; /* accepted since the worker started */
+    _Atomic uint64_t open;     /* now */
+    _Atomic uint64_t handshakes;
+    _Atomic uint64_t handshake_failures;
+    _Atomic uint64_t backend_sessions;
+    _Atomic uint64_t backend_failures;
+};
+
+struct connection;
+
+/* One element of gatepost_listen and what holds for its sessions. */
+struct worker_listener {
+    struct worker *worker;
+    struct service *service; /* borrowed from the master's memory, as it was at the fork */
+    int index;
+    struct probe probe;
+    ev_timer retry; /* the next probe, while nothing is known of the backend */
+};
+
+/* One of its sockets. */
+struct worker_socket {
+    struct worker_listener *listener;
+    int fd;
+    ev_io io;
+};
+
+#define WORKER_SCRATCH_SIZE (128 * 1024)
+
+struct worker {
+    struct ev_loop *loop;
+    struct worker_listener *listeners;
+    size_t listener_count;
+    struct worker_socket *sockets;
+    size_t socket_count;
+    struct dial_channel channel; /* to the master */
+    struct worker_stats *stats;
+    struct connection *connections; /* all that are open */
+    size_t connection_count;
+    double drain_time;
+    bool draining;
+    ev_io channel_io;
+    ev_signal sigterm;
+    ev_timer drain_timer;
+    ev_timer accept_pause;
+    ev_idle idle; /* runs the connections that were not finished when others got their turn */
+    struct connection *again;
+    char client_in[WORKER_SCRATCH_SIZE];
+    char client_out[WORKER_SCRATCH_SIZE];
+    char backend_in[WORKER_SCRATCH_SIZE];
+    char backend_out[WORKER_SCRATCH_SIZE];
+};
+
+/* What the master prepared for a worker. */
+struct worker_job {
+    struct service **services; /* by listener */
+    size_t listener_count;
+    const struct listener_sockets *sockets;
+    int channel;
+    struct worker_stats *stats;
+    double drain_time; /* seconds */
+};
+
+/* Serve until told to stop (SIGTERM, or the master gone), then finish what is under way. Rights are
+ * given up already. Returns the exit status. */
+int worker_run(const struct worker_job *job);
+
+/* Ask for a probe of LISTENER's backend, unless one is under way; connections that wait for it are
+ * run when it is over. */
+void worker_probe(struct worker_listener *listener);
+
+#endif

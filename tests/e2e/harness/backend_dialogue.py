@@ -1,0 +1,239 @@
+"""One connection of the backend that tests put behind gatepost: the SMTP dialogue, and its faults.
+
+The steps that can be armed with an action are a command's name, or CONNECT (instead of the
+greeting), DATA (the reply to the command), CONTENT (as soon as the first bytes of content are
+there; nothing more is said after that) or END (the reply after the final dot).
+"""
+
+import socket
+import struct
+from dataclasses import dataclass, field
+
+from . import proxy_header
+
+DROP = "drop"  # close the connection
+RESET = "reset"  # close it with a TCP reset
+HANG = "hang"  # say nothing more, until the other end closes
+
+
+@dataclass(frozen=True)
+class Say:
+    """Send these bytes as the reply; slowly: each byte in a packet of its own; then: an action."""
+
+    data: bytes
+    slowly: bool = False
+    then: str = ""
+
+
+@dataclass
+class Message:
+    """One message as it arrived: content without dot-stuffing, and the chunks' (size, last)."""
+
+    mail: bytes
+    recipients: list
+    content: bytes = b""
+    chunks: list = field(default_factory=list)
+
+
+@dataclass
+class Session:
+    """One connection, from the first byte."""
+
+    received: bytearray = field(default_factory=bytearray)
+    proxy: proxy_header.ProxyHeader = None
+    xclient: bytes = b""
+    commands: list = field(default_factory=list)
+    messages: list = field(default_factory=list)
+    closed: bool = False
+
+
+class Ended(Exception):
+    """The connection is over."""
+
+
+class Dialogue:
+    """Serves one connection."""
+
+    def __init__(self, backend, conn, session):
+        self.backend, self.conn, self.session = backend, conn, session
+        self.buffer = b""
+        self.mail, self.recipients, self.message = None, [], None
+
+    # Bytes
+
+    def receive_more(self):
+        try:
+            data = self.conn.recv(65536)
+        except OSError:
+            data = b""
+        if not data:
+            raise Ended
+        self.session.received += data
+        self.buffer += data
+
+    def receive(self, count):
+        while len(self.buffer) < count:
+            self.receive_more()
+        data, self.buffer = self.buffer[:count], self.buffer[count:]
+        return data
+
+    def send(self, data, slowly=False):
+        try:
+            if slowly:
+                for position in range(len(data)):
+                    self.conn.sendall(data[position:position + 1])
+            else:
+                self.conn.sendall(data)
+        except OSError:
+            raise Ended from None
+
+    def act(self, action):
+        if isinstance(action, Say):
+            self.send(action.data, action.slowly)
+            action = action.then
+        if action == RESET:
+            self.conn.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        if action in (DROP, RESET):
+            raise Ended
+        while action == HANG:
+            self.receive_more()
+
+    def reply(self, step, data):
+        """Does what is armed for the step, or else sends data; True if it was data."""
+        action = self.backend.action(step)
+        if action is None:
+            self.send(data)
+            return True
+        self.act(action)
+        return False
+
+    # SMTP
+
+    def run(self):
+        if self.backend.handoff == "proxy2":
+            self.session.proxy = proxy_header.read_v2(self.receive)
+        elif self.backend.handoff == "proxy1":
+            self.session.proxy = proxy_header.read_v1(self.receive)
+        self.reply("CONNECT", b"220 backend.test ESMTP\r\n")
+        while True:
+            while b"\n" not in self.buffer:
+                self.receive_more()
+            line, _, self.buffer = self.buffer.partition(b"\n")
+            line = line.rstrip(b"\r")
+            self.session.commands.append(line)
+            verb = line.split(b" ")[0].decode("latin-1").upper()
+            handler = getattr(self, "do_" + verb.lower(), None)
+            if handler and verb.isalpha():
+                handler(line)
+            else:
+                self.reply(verb, b"500 5.5.2 Error: command not recognized\r\n")
+
+    def forget(self):
+        self.mail, self.recipients, self.message = None, [], None
+
+    def do_ehlo(self, _):
+        self.forget()
+        lines = ("backend.test", *self.backend.capabilities)
+        if self.backend.handoff == "xclient":
+            lines += ("XCLIENT NAME ADDR PROTO HELO REVERSE_NAME PORT LOGIN DESTADDR DESTPORT",)
+        text = "".join(f"250-{line}\r\n" for line in lines[:-1]) + f"250 {lines[-1]}\r\n"
+        self.reply("EHLO", text.encode("ascii"))
+
+    def do_helo(self, _):
+        self.forget()
+        self.reply("HELO", b"250 backend.test\r\n")
+
+    def do_xclient(self, line):
+        if self.reply("XCLIENT", b"220 backend.test ESMTP\r\n"):
+            self.session.xclient = line
+
+    def do_mail(self, line):
+        if self.reply("MAIL", b"250 2.1.0 Ok\r\n"):
+            self.mail = line
+
+    def do_rcpt(self, line):
+        if b"<reject@" in line:
+            self.send(b"550 5.1.1 User unknown\r\n")
+        elif self.reply("RCPT", b"250 2.1.5 Ok\r\n"):
+            self.recipients.append(line)
+
+    def complete(self, step, text):
+        """The message is here; it counts if the reply says so."""
+        if self.reply(step, b"250 2.0.0 Ok: " + text + b"queued as CAPTURED\r\n"):
+            self.session.messages.append(self.message)
+        self.forget()
+
+    def do_data(self, _):
+        if not self.recipients:
+            self.send(b"554 5.5.1 Error: no valid recipients\r\n")
+            return
+        if not self.reply("DATA", b"354 End data with <CR><LF>.<CR><LF>\r\n"):
+            return
+        self.message = Message(self.mail, self.recipients)
+        while not self.buffer:
+            self.receive_more()
+        if action := self.backend.action("CONTENT"):
+            self.act(action)
+            self.act(HANG)
+        content = bytearray(b"\r\n")
+        while True:
+            start = max(len(content) - 5, 0)
+            content += self.buffer
+            self.buffer = b""
+            end = content.find(b"\r\n.\r\n", start)
+            if end >= 0:
+                break
+            self.receive_more()
+        self.buffer = bytes(content[end + 5:])
+        self.message.content = bytes(content[:end + 2]).replace(b"\r\n.", b"\r\n")[2:]
+        self.complete("END", b"")
+
+    def do_bdat(self, line):
+        words = line.split()
+        size, last = int(words[1]), len(words) > 2
+        chunk = self.receive(size)
+        if not self.recipients:
+            self.send(b"503 5.5.1 Error: need RCPT command\r\n")
+            return
+        self.message = self.message or Message(self.mail, self.recipients)
+        self.message.content += chunk
+        self.message.chunks.append((size, last))
+        if last:
+            self.complete("BDAT", b"%d bytes " % len(self.message.content))
+        else:
+            self.reply("BDAT", b"250 2.0.0 Ok: %d bytes\r\n" % size)
+
+    def do_rset(self, _):
+        self.forget()
+        self.reply("RSET", b"250 2.0.0 Ok\r\n")
+
+    def do_noop(self, _):
+        self.reply("NOOP", b"250 2.0.0 Ok\r\n")
+
+    def do_vrfy(self, line):
+        self.reply("VRFY", b"252 2.0.0 " + line[5:] + b"\r\n")
+
+    def do_etrn(self, _):
+        self.reply("ETRN", b"250 Queuing started\r\n")
+
+    def do_quit(self, _):
+        self.reply("QUIT", b"221 2.0.0 Bye\r\n")
+        raise Ended
+
+    def do_auth(self, line):
+        """AUTH LOGIN: asks for two lines, takes the password "secret"."""
+        self.reply("AUTH", b"334 VXNlcm5hbWU6\r\n")
+        answers = []
+        for question in (b"334 UGFzc3dvcmQ6\r\n", None):
+            while b"\n" not in self.buffer:
+                self.receive_more()
+            answer, _, self.buffer = self.buffer.partition(b"\n")
+            answers.append(answer.rstrip(b"\r"))
+            if answers[-1] == b"*":
+                self.send(b"501 5.7.0 Authentication aborted\r\n")
+                return
+            if question:
+                self.send(question)
+        accepted = answers[1] == b"c2VjcmV0"
+        self.send(b"235 2.7.0 Authentication successful\r\n" if accepted else
+                  b"535 5.7.8 Error: authentication failed\r\n")

@@ -1,0 +1,87 @@
+"""A real Postfix for the tests (packaging/postfix/private-postfix), and its deliveries."""
+
+import os
+import re
+import subprocess
+import tempfile
+
+from .ports import free_port
+from .wait import read_text, wait_until
+
+_SCRIPT = os.path.join(os.path.dirname(__file__), "../../../packaging/postfix/private-postfix")
+DOMAIN = "gatepost.test"
+_PROXY = " -o smtpd_upstream_proxy_protocol=haproxy"
+_XCLIENT = " -o smtpd_authorized_xclient_hosts=127.0.0.1"
+_DELIVERED_TO = re.compile(rb"^Delivered-To: (\S+)$", re.MULTILINE)
+
+
+class PrivatePostfix:
+    """Started by start(), ended by stop(). It listens with PROXY, with XCLIENT and with neither,
+    and with PROXY on a UNIX-domain socket."""
+
+    def __init__(self):
+        self.directory = tempfile.mkdtemp(prefix="gatepost-postfix.")
+        self.proxy_port, self.xclient_port, self.plain_port = (free_port() for _ in range(3))
+        self._seen = {}
+
+    @property
+    def proxy_endpoint(self):
+        """The usual backend."""
+        return f"inet:127.0.0.1:{self.proxy_port}"
+
+    @property
+    def xclient_endpoint(self):
+        """A listener that lets 127.0.0.1 use XCLIENT, and knows no PROXY header."""
+        return f"inet:127.0.0.1:{self.xclient_port}"
+
+    @property
+    def plain_endpoint(self):
+        """A listener that cannot be told who the client is."""
+        return f"inet:127.0.0.1:{self.plain_port}"
+
+    @property
+    def unix_endpoint(self):
+        """The usual backend on a UNIX-domain socket."""
+        return f"unix:{self.directory}/spool/public/front"
+
+    def _control(self, command):
+        subprocess.run([_SCRIPT, command, self.directory], check=True)
+
+    def start(self):
+        """Makes it and starts it."""
+        self._control("create")
+        with open(os.path.join(self.directory, "etc/master.cf"), "a", encoding="ascii") as file:
+            service = "inet n - n - - smtpd"
+            file.write(f"127.0.0.1:{self.proxy_port} {service}{_PROXY}\n"
+                       f"127.0.0.1:{self.xclient_port} {service}{_XCLIENT}\n"
+                       f"127.0.0.1:{self.plain_port} {service}\n"
+                       f"front unix n - n - - smtpd{_PROXY}\n")
+        self._control("start")
+        return self
+
+    def stop(self):
+        """Ends it. Its directory stays: cleanup is the caller's."""
+        self._control("stop")
+
+    def log(self):
+        """Its log so far."""
+        return read_text(os.path.join(self.directory, "maillog"))
+
+    def _scan(self):
+        """Reads what has been delivered since the last look."""
+        inbox = os.path.join(self.directory, "mail/inbox/new")
+        names = os.listdir(inbox) if os.path.isdir(inbox) else []
+        for name in names:
+            if name not in self._seen:
+                with open(os.path.join(inbox, name), "rb") as file:
+                    message = file.read()
+                self._seen[name] = _DELIVERED_TO.search(message)[1].decode(), message
+
+    def mail_for(self, recipient):
+        """The messages delivered to an address so far, each as bytes with LF line ends."""
+        self._scan()
+        return [message for address, message in self._seen.values() if address == recipient]
+
+    def wait_mail(self, recipient, deadline=None):
+        """The one message for an address, when it is there."""
+        return wait_until(lambda: self.mail_for(recipient), f"mail for {recipient}", deadline)[0]

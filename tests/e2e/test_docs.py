@@ -1,0 +1,44 @@
+"""The documentation against the program: every parameter is in both, with the same default."""
+
+import os
+import re
+
+import pytest
+
+from harness.daemon import run_command
+
+ROOT = os.path.join(os.path.dirname(__file__), "../..")
+AT_RUN_TIME = {"myhostname", "mydomain"}  # their defaults come from the system
+
+
+def documented():
+    """Parameter to default, from the manual's table."""
+    with open(os.path.join(ROOT, "docs/parameters.md"), encoding="ascii") as file:
+        rows = re.findall(r"^\| `(\w+)` \|[^|]*\| (?:`([^|]*)`)? ?\|", file.read(), re.M)
+    return dict(rows)
+
+
+@pytest.fixture(scope="module")
+def defaults():
+    """Parameter to default, from the program."""
+    result = run_command("config", "-d")
+    assert result.returncode == 0, result
+    return dict(line.split(" =", 1) for line in result.stdout.splitlines())
+
+
+def test_all_parameters_are_documented(defaults):
+    assert set(documented()) == set(defaults)
+
+
+def test_defaults_are_documented(defaults):
+    told = {name: value for name, value in documented().items() if name not in AT_RUN_TIME}
+    real = {name: value.strip() for name, value in defaults.items() if name not in AT_RUN_TIME}
+    assert told == real
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/manual.md"])
+def test_parameters_that_are_mentioned_exist(defaults, name):
+    with open(os.path.join(ROOT, name), encoding="utf-8") as file:
+        mentioned = set(re.findall(r"\b(?:gatepost|smtpd_tls)_[a-z]\w*", file.read()))
+    # Of Postfix's alone, named in the text as such.
+    assert mentioned - set(defaults) <= {"gatepost_cf"}

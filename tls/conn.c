@@ -1,0 +1,187 @@
+/*
+ * conn.c: see conn.h. One SSL object, shed of its handshake state when the handshake is done, over
+ * one BIO. What the library says about a failure is taken from its queue at once, since the queue
+ * belongs to the process and not to the connection.
+ */
+#include "tls/conn.h"
+
+#include <limits.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <openssl/bio.h>
+#include <openssl/err.h>
+
+#include "tls/context_private.h"
+#include "tls/describe.h"
+#include "tls/errors.h"
+#include "tls/transport_bio.h"
+
+struct tls_conn {
+    SSL *ssl;                    /* owned */
+    struct tls_context *context; /* a reference */
+    struct tls_error *failure;   /* owned; NULL until a TLS error ended the connection */
+    struct tls_link link;        /* the BIO in SSL points here */
+    struct tls_handshake_notes notes;
+    enum tls_result end; /* TLS_OK, or how the connection ended: TLS_LOST or TLS_FAILED */
+    bool shut_down;
+};
+
+struct tls_conn *tls_conn_new(struct tls_context *context, const struct tls_transport *transport,
+                              void *arg)
+{
+    struct tls_conn *conn = calloc(1, sizeof *conn);
+    BIO *bio = NULL;
+    if (conn == NULL || (conn->ssl = SSL_new(context->ssl)) == NULL ||
+        (bio = tls_transport_bio_new(&conn->link)) == NULL) {
+        if (conn != NULL) {
+            SSL_free(conn->ssl);
+        }
+        free(conn);
+        ERR_clear_error();
+        return NULL;
+    }
+    conn->context = tls_context_ref(context);
+    conn->link = (struct tls_link){.transport = transport, .arg = arg};
+    conn->notes.credentials = context->credentials;
+    SSL_set_bio(conn->ssl, bio, bio);
+    SSL_set_accept_state(conn->ssl);
+    SSL_set_shed_handshake_config(conn->ssl, 1);
+    tls_notes_begin(&conn->notes, conn->ssl);
+    return conn;
+}
+
+void tls_conn_free(struct tls_conn *conn)
+{
+    if (conn == NULL) {
+        return;
+    }
+    SSL_free(conn->ssl);
+    tls_context_unref(conn->context);
+    free(conn->failure);
+    free(conn);
+}
+
+/* Every call into the library begins here: old errors must not be taken for its own. */
+static void begin_operation(struct tls_conn *conn)
+{
+    ERR_clear_error();
+    conn->link.error = 0;
+}
+
+/* Keep what the library says about the failure. */
+static enum tls_result fail(struct tls_conn *conn)
+{
+    conn->end = TLS_FAILED;
+    conn->failure = malloc(sizeof *conn->failure);
+    if (conn->failure != NULL) {
+        tls_error_take(conn->failure);
+    }
+    ERR_clear_error();
+    return TLS_FAILED;
+}
+
+/* What RESULT of the last call into the library, not a success, means. */
+static enum tls_result outcome(struct tls_conn *conn, int result)
+{
+    switch (SSL_get_error(conn->ssl, result)) {
+    case SSL_ERROR_WANT_READ:
+        return TLS_WANT_READ;
+    case SSL_ERROR_WANT_WRITE:
+        return TLS_WANT_WRITE;
+    case SSL_ERROR_ZERO_RETURN:
+        return TLS_CLOSED;
+    case SSL_ERROR_SYSCALL:
+        conn->end = TLS_LOST;
+        return TLS_LOST;
+    default:
+        return fail(conn);
+    }
+}
+
+enum tls_result tls_conn_handshake(struct tls_conn *conn)
+{
+    if (conn->end != TLS_OK) {
+        return conn->end;
+    }
+    begin_operation(conn);
+    int result = SSL_do_handshake(conn->ssl);
+    if (result != 1) {
+        return outcome(conn, result);
+    }
+    tls_notes_end(conn->ssl);
+    return TLS_OK;
+}
+
+/* The library counts in int. */
+static int int_length(size_t length)
+{
+    return length > INT_MAX ? INT_MAX : (int)length;
+}
+
+enum tls_result tls_conn_read(struct tls_conn *conn, void *buffer, size_t length, size_t *count)
+{
+    *count = 0;
+    if (conn->end != TLS_OK) {
+        return conn->end;
+    }
+    begin_operation(conn);
+    int result = SSL_read(conn->ssl, buffer, int_length(length));
+    if (result <= 0) {
+        return outcome(conn, result);
+    }
+    *count = (size_t)result;
+    return TLS_OK;
+}
+
+enum tls_result tls_conn_write(struct tls_conn *conn, const void *buffer, size_t length,
+                               size_t *count)
+{
+    *count = 0;
+    if (conn->end != TLS_OK) {
+        return conn->end;
+    }
+    begin_operation(conn);
+    int result = SSL_write(conn->ssl, buffer, int_length(length));
+    if (result <= 0) {
+        return outcome(conn, result);
+    }
+    *count = (size_t)result;
+    return TLS_OK;
+}
+
+bool tls_conn_pending(const struct tls_conn *conn)
+{
+    return SSL_pending(conn->ssl) > 0;
+}
+
+void tls_conn_shutdown(struct tls_conn *conn)
+{
+    if (conn->end != TLS_OK || conn->shut_down || SSL_in_init(conn->ssl)) {
+        return;
+    }
+    begin_operation(conn);
+    conn->shut_down = true;
+    SSL_shutdown(conn->ssl);
+    ERR_clear_error();
+}
+
+const char *tls_conn_reason(const struct tls_conn *conn)
+{
+    return conn->failure != NULL ? conn->failure->reason : "unknown error";
+}
+
+const char *tls_conn_error_text(const struct tls_conn *conn)
+{
+    return conn->failure != NULL ? conn->failure->text : "error:00000000:::unknown error:::";
+}
+
+int tls_conn_errno(const struct tls_conn *conn)
+{
+    return conn->link.error;
+}
+
+void tls_conn_summary(const struct tls_conn *conn, struct tls_summary *summary)
+{
+    tls_describe(conn->ssl, &conn->notes, summary);
+}

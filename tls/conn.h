@@ -1,0 +1,71 @@
+/*
+ * conn.h: the server side of one TLS connection, without a socket: ciphertext goes through two
+ * functions that the owner supplies, so the same code runs over sockets, in tests and under a
+ * fuzzer.
+ */
+#ifndef GATEPOST_TLS_CONN_H
+#define GATEPOST_TLS_CONN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "tls/context.h"
+#include "tls/summary.h"
+
+/* Ciphertext transport. Like recv(2) and send(2): bytes moved; 0 from recv is end of file; -1 with
+ * errno (EAGAIN: try again when the descriptor is ready). */
+struct tls_transport {
+    ssize_t (*recv)(void *arg, void *buffer, size_t length);
+    ssize_t (*send)(void *arg, const void *buffer, size_t length);
+};
+
+enum tls_result {
+    TLS_OK,
+    TLS_WANT_READ,  /* call again when ciphertext can be received */
+    TLS_WANT_WRITE, /* call again when ciphertext can be sent */
+    TLS_CLOSED,     /* the peer sent close_notify */
+    TLS_LOST,       /* end of file or a socket error without close_notify: tls_conn_errno */
+    TLS_FAILED      /* a TLS error; an alert has been queued to the transport: tls_conn_reason */
+};
+
+struct tls_conn;
+
+/* A new connection that waits for a ClientHello. TRANSPORT must outlive it; ARG is passed to its
+ * functions. Takes its own reference to CONTEXT. NULL only if memory is out. */
+struct tls_conn *tls_conn_new(struct tls_context *context, const struct tls_transport *transport,
+                              void *arg);
+void tls_conn_free(struct tls_conn *conn);
+
+/* Drive the handshake: TLS_OK when done. */
+enum tls_result tls_conn_handshake(struct tls_conn *conn);
+
+/* Read plaintext (LENGTH > 0): TLS_OK and *COUNT > 0, or another result and *COUNT 0. */
+enum tls_result tls_conn_read(struct tls_conn *conn, void *buffer, size_t length, size_t *count);
+
+/* Write plaintext (LENGTH > 0). TLS_OK: *COUNT bytes were taken (maybe fewer than LENGTH). After
+ * TLS_WANT_WRITE call again with at least the same bytes (they may have moved). */
+enum tls_result tls_conn_write(struct tls_conn *conn, const void *buffer, size_t length,
+                               size_t *count);
+
+/* Plaintext that tls_conn_read can give without receiving anything. */
+bool tls_conn_pending(const struct tls_conn *conn);
+
+/* Send close_notify once, as far as the transport takes it now. */
+void tls_conn_shutdown(struct tls_conn *conn);
+
+/*
+ * Why the last call gave TLS_FAILED, in the words of OpenSSL's logs as far as possible: "no shared
+ * cipher", "wrong version number", "tlsv1 alert unknown ca". Full text for the "TLS library
+ * problem" line in tls_conn_error_text. Constant or owned by CONN.
+ */
+const char *tls_conn_reason(const struct tls_conn *conn);
+const char *tls_conn_error_text(const struct tls_conn *conn);
+
+/* errno of the transport when the last result was TLS_LOST; 0: end of file. */
+int tls_conn_errno(const struct tls_conn *conn);
+
+/* What the handshake came to. Only after tls_conn_handshake gave TLS_OK. */
+void tls_conn_summary(const struct tls_conn *conn, struct tls_summary *summary);
+
+#endif

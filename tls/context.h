@@ -1,0 +1,41 @@
+/*
+ * context.h: a server's SSL_CTX made from a policy and credentials. Shared by all sessions that the
+ * same settings hold for; reference counted, since a session outlives a reload.
+ */
+#ifndef GATEPOST_TLS_CONTEXT_H
+#define GATEPOST_TLS_CONTEXT_H
+
+#include "policy/config.h"
+#include "policy/diag.h"
+#include "policy/tls_policy.h"
+
+/* Certificate chains with their keys, as named by smtpd_tls_chain_files or smtpd_tls_cert_file /
+ * smtpd_tls_key_file and their EC and DSA twins (postconf(5)). */
+struct tls_credentials;
+
+/*
+ * Load what CONFIG names. Reports a missing file, a key that does not match its certificate, an
+ * encrypted key, a key type BoringSSL refuses, with file name and reason. Returns NULL on error,
+ * and NULL without an error if nothing is configured (DIAG's error count tells). Free with
+ * tls_credentials_free.
+ */
+struct tls_credentials *tls_credentials_load(const struct config *config, struct diag *diag);
+void tls_credentials_free(struct tls_credentials *credentials);
+
+struct tls_context;
+
+/*
+ * Make a context. Whatever the library cannot honour is reported: weaker than asked is an error
+ * (NULL is returned), stricter a warning that says what clients lose. The context keeps what it
+ * needs of POLICY and CREDENTIALS; both may be freed afterwards. One reference belongs to the
+ * caller.
+ */
+struct tls_context *tls_context_new(const struct tls_policy *policy,
+                                    const struct tls_credentials *credentials, struct diag *diag);
+struct tls_context *tls_context_ref(struct tls_context *context);
+void tls_context_unref(struct tls_context *context);
+
+/* "BoringSSL (API 17)", for --version and logs. */
+const char *tls_library_version(void);
+
+#endif

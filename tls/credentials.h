@@ -1,0 +1,50 @@
+/*
+ * credentials.h: certificate chains with their private keys, in the order in which a server prefers
+ * them: ECDSA before Ed25519 before RSA, and among those of one type as the operator listed them.
+ * Whoever holds the last one up is who serves clients that can do nothing better.
+ */
+#ifndef GATEPOST_TLS_CREDENTIALS_H
+#define GATEPOST_TLS_CREDENTIALS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "policy/diag.h"
+#include "tls/context.h"
+#include "tls/library.h"
+
+/* Everything here is owned. */
+struct tls_credential {
+    EVP_PKEY *key;
+    CRYPTO_BUFFER **chain; /* leaf first */
+    size_t chain_length;   /* at least 1 */
+};
+
+/* Free what CREDENTIAL owns, not itself. */
+void tls_credential_clear(struct tls_credential *credential);
+
+struct tls_credentials {
+    struct tls_credential *items;
+    size_t count; /* at least 1 */
+};
+
+/* The values of smtpd_tls_chain_files and of the older parameters; "" where not set. */
+struct tls_credential_files {
+    const char *chain_files;
+    const char *cert_file, *key_file;
+    const char *eccert_file, *eckey_file;
+};
+
+/* tls_credentials_load (tls/context.h) with the parameters' values given. */
+struct tls_credentials *tls_credentials_from_files(const struct tls_credential_files *files,
+                                                   struct diag *diag);
+
+/* A copy that shares keys and certificates by reference. NULL only if memory is out. */
+struct tls_credentials *tls_credentials_copy(const struct tls_credentials *credentials);
+
+/* Which credential's leaf certificate is these bytes: its index, or -1. */
+int tls_credentials_find_leaf(const struct tls_credentials *credentials, const uint8_t *der,
+                              size_t length);
+
+#endif
