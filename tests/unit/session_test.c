@@ -1,0 +1,388 @@
+/*
+ * The session as a machine of bytes: dialogues, each a table of what is fed in and what must come
+ * out, byte for byte. No socket, no clock.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "policy/tls_policy.h"
+
+#include "proxy/log.h"
+#include "proxy/session.h"
+
+enum step_kind {
+    CLIENT,  /* the client sends */
+    TELLS,   /* the client must have been sent exactly this */
+    BACKEND, /* the backend sends */
+    GETS,    /* the backend must have been sent exactly this */
+    DIALED,  /* the connection to the backend opens */
+    REFUSED, /* it cannot be opened */
+    GONE,    /* the backend closes */
+    CLIENT_GONE,
+    TLS, /* the handshake is done */
+    ENDS /* the session wants to be closed now (TEXT "linger" or "close"), or goes on ("no") */
+};
+
+struct step {
+    enum step_kind kind;
+    const char *text;
+};
+
+#define EHLO_CAPABILITIES                                                                          \
+    "250-back\r\n250-PIPELINING\r\n250-SIZE 10000000\r\n250-VRFY\r\n250-ETRN\r\n250-STARTTLS\r\n"  \
+    "250-AUTH PLAIN LOGIN\r\n250-XCLIENT NAME ADDR\r\n250-ENHANCEDSTATUSCODES\r\n250-8BITMIME\r\n" \
+    "250 CHUNKING\r\n"
+#define EHLO_OFFERED(tls_line)                                                                     \
+    "250-mx.test\r\n250-PIPELINING\r\n250-SIZE 9997934\r\n250-VRFY\r\n250-ETRN\r\n" tls_line       \
+    "250-AUTH PLAIN LOGIN\r\n250-ENHANCEDSTATUSCODES\r\n250-8BITMIME\r\n250 CHUNKING\r\n"
+#define OPEN_BACKEND(helo)                                                                         \
+    {DIALED, ""}, {GETS, "PROXY TCP4 192.0.2.1 192.0.2.2 1000 25\r\n"}, {BACKEND, "220 back\r\n"}, \
+        {GETS, "EHLO " helo "\r\n"},                                                               \
+    {                                                                                              \
+        BACKEND, EHLO_CAPABILITIES                                                                 \
+    }
+#define GREETED                                                                                    \
+    {                                                                                              \
+        TELLS, "220 mx.test ESMTP\r\n"                                                             \
+    }
+#define SAID_EHLO                                                                                  \
+    GREETED, {CLIENT, "EHLO c.test\r\n"},                                                          \
+    {                                                                                              \
+        TELLS, EHLO_OFFERED("250-STARTTLS\r\n")                                                    \
+    }
+
+struct fixture {
+    struct session session;
+    struct service service;
+    struct upstream upstream;
+    struct tls_policy policy;
+};
+
+/* No session here has a handshake of its own; the summary is a constant. */
+static bool fixed_summary(const struct session *session, struct tls_summary *summary)
+{
+    *summary = (struct tls_summary){.protocol = "TLSv1.3", .cipher = "TLS_AES_128_GCM_SHA256"};
+    return session->tls;
+}
+
+static void no_log(void *ctx, enum log_severity severity, const char *text, size_t length)
+{
+    (void)ctx;
+    (void)severity;
+    (void)text;
+    (void)length;
+}
+
+static void fixture_begin(struct fixture *fixture, enum tls_level level)
+{
+    static char name[] = "test-backend";
+
+    log_set_sink(no_log, NULL);
+    memset(fixture, 0, sizeof(*fixture));
+    fixture->policy.level = level;
+    fixture->upstream.name = name;
+    fixture->upstream.handoff = HANDOFF_PROXY1;
+    capabilities_parse(&fixture->upstream.capabilities, EHLO_CAPABILITIES,
+                       strlen(EHLO_CAPABILITIES));
+    fixture->service = (struct service){
+        .name = "test",
+        .policy = &fixture->policy,
+        .tls = (struct tls_context *)1, /* there is one; nothing here looks into it */
+        .upstream = &fixture->upstream,
+        .hostname = "mx.test",
+        .banner = "mx.test ESMTP",
+        .forbid_pipelining = true,
+        .bare_newline = BARE_NEWLINE_NORMALIZE,
+        .line_limit = 2048,
+        .auth_only = level == TLS_LEVEL_ENCRYPT,
+    };
+    fixture->session.client =
+        (struct client_address){.family = AF_INET, .port = 1000, .bytes = {192, 0, 2, 1}};
+    fixture->session.server =
+        (struct client_address){.family = AF_INET, .port = 25, .bytes = {192, 0, 2, 2}};
+    session_begin(&fixture->session, &fixture->service, fixed_summary);
+    session_greet(&fixture->session, NULL, 0);
+}
+
+/* Take everything from BUFFER and compare it. */
+static void expect_bytes(struct buffer *buffer, const char *wanted, const char *name, size_t step)
+{
+    size_t length = buffer != NULL ? buffer_length(buffer) : 0;
+    const char *data = length > 0 ? buffer_data(buffer) : "";
+
+    if (length != strlen(wanted) || memcmp(data, wanted, length) != 0)
+        fail_msg("%s, step %zu: got \"%.*s\", wanted \"%s\"", name, step, (int)length, data,
+                 wanted);
+    if (length > 0)
+        buffer_consume(buffer, length);
+}
+
+static const char *ending_name(enum session_ending ending)
+{
+    return ending == SESSION_GOES_ON ? "no" : ending == SESSION_CLOSE ? "close" : "linger";
+}
+
+static void run_step(struct fixture *fixture, const struct step *step, const char *name,
+                     size_t index)
+{
+    struct session *session = &fixture->session;
+
+    switch (step->kind) {
+    case CLIENT:
+        buffer_append(&session->client_in, step->text, strlen(step->text));
+        break;
+    case TELLS:
+        expect_bytes(&session->client_out, step->text, name, index);
+        return;
+    case BACKEND:
+        buffer_append(&session->relay->in, step->text, strlen(step->text));
+        break;
+    case GETS:
+        expect_bytes(session->relay != NULL ? &session->relay->out : NULL, step->text, name, index);
+        return;
+    case DIALED:
+        assert_true(session->wants_backend);
+        session->wants_backend = false;
+        session_backend_connected(session);
+        break;
+    case REFUSED:
+        session->wants_backend = false;
+        session_backend_failed(session, "connection refused");
+        break;
+    case GONE:
+        session_backend_eof(session, 0);
+        break;
+    case CLIENT_GONE:
+        session_client_eof(session);
+        break;
+    case TLS:
+        assert_int_equal(session->state, SESSION_STARTTLS);
+        session_tls_established(session);
+        break;
+    case ENDS:
+        if (strcmp(ending_name(session->ending), step->text) != 0)
+            fail_msg("%s, step %zu: ending is %s", name, index, ending_name(session->ending));
+        return;
+    }
+    session_run(session);
+}
+
+static void run_dialogue(const char *name, enum tls_level level, const struct step *steps,
+                         size_t count)
+{
+    struct fixture fixture;
+
+    fixture_begin(&fixture, level);
+    for (size_t i = 0; i < count; i++)
+        run_step(&fixture, &steps[i], name, i);
+    session_end(&fixture.session, NULL);
+}
+
+#define DIALOGUE(level, ...)                                                                       \
+    do {                                                                                           \
+        const struct step steps[] = {__VA_ARGS__};                                                 \
+        run_dialogue(__func__, (level), steps, sizeof(steps) / sizeof(steps[0]));                  \
+    } while (0)
+
+static void test_front_alone(void **state)
+{
+    (void)state;
+    DIALOGUE(TLS_LEVEL_MAY, SAID_EHLO, {CLIENT, "NOOP\r\n"}, {TELLS, "250 2.0.0 Ok\r\n"},
+             {CLIENT, "RSET\r\n"}, {TELLS, "250 2.0.0 Ok\r\n"}, {CLIENT, "HELO\r\n"},
+             {TELLS, "501 Syntax: HELO hostname\r\n"}, {CLIENT, "\r\n"},
+             {TELLS, "500 5.5.2 Error: bad syntax\r\n"}, {CLIENT, "XCLIENT ADDR=1.2.3.4\r\n"},
+             {TELLS, "500 5.5.2 Error: command not recognized\r\n"}, {CLIENT, "QUIT\r\n"},
+             {TELLS, "221 2.0.0 Bye\r\n"}, {GETS, ""}, {ENDS, "close"});
+}
+
+static void test_pipelined_transaction(void **state)
+{
+    (void)state;
+    DIALOGUE(
+        TLS_LEVEL_MAY, SAID_EHLO,
+        {CLIENT, "MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nXCLIENT x=y\r\nRCPT TO:<e@f>\r\nDATA\r\n"},
+        {TELLS, ""}, OPEN_BACKEND("c.test"),
+        {GETS, "MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nRCPT TO:<e@f>\r\nDATA\r\n"},
+        {BACKEND, "250 ok1\r\n250 o"}, {TELLS, "250 ok1\r\n"},
+        {BACKEND, "k2\r\n550-no\r\n550 such\r\n354 go\r\n"},
+        {TELLS,
+         "250 ok2\r\n500 5.5.2 Error: command not recognized\r\n550-no\r\n550 such\r\n354 go\r\n"},
+        {CLIENT, "A: b\r\n\r\nhello\r\n.\r"}, {CLIENT, "\nMAIL FROM:<x@y>\r\n"},
+        {GETS, "A: b\r\n\r\nhello\r\n.\r\n"}, {TELLS, ""}, {BACKEND, "250 queued\r\n"},
+        {TELLS, "250 queued\r\n"}, {GETS, "MAIL FROM:<x@y>\r\n"}, {BACKEND, "451 later\r\n"},
+        {TELLS, "451 later\r\n"}, {CLIENT, "QUIT\r\n"}, {GETS, "QUIT\r\n"},
+        {BACKEND, "221 bye\r\n"}, {TELLS, "221 bye\r\n"}, {ENDS, "close"});
+}
+
+static void test_starttls_forgets(void **state)
+{
+    (void)state;
+    DIALOGUE(TLS_LEVEL_MAY, SAID_EHLO, {CLIENT, "STARTTLS x\r\n"},
+             {TELLS, "501 5.5.4 Syntax: STARTTLS\r\n"}, {CLIENT, "MAIL FROM:<a@b>\r\n"},
+             OPEN_BACKEND("c.test"), {GETS, "MAIL FROM:<a@b>\r\n"}, {BACKEND, "250 ok\r\n"},
+             {TELLS, "250 ok\r\n"}, {CLIENT, "STARTTLS\r\n"},
+             {TELLS, "220 2.0.0 Ready to start TLS\r\n"}, {GETS, ""}, {TLS, ""},
+             {CLIENT, "RCPT TO:<c@d>\r\n"}, {DIALED, ""},
+             {GETS, "PROXY TCP4 192.0.2.1 192.0.2.2 1000 25\r\n"}, {BACKEND, "220 back\r\n"},
+             {GETS, "RSET\r\n"}, {BACKEND, "250 ok\r\n"}, {GETS, "RCPT TO:<c@d>\r\n"},
+             {BACKEND, "503 need MAIL\r\n"}, {TELLS, "503 need MAIL\r\n"}, {CLIENT, "STARTTLS\r\n"},
+             {TELLS, "554 5.5.1 Error: TLS already active\r\n"}, {CLIENT, "EHLO again\r\n"},
+             {GETS, "EHLO again\r\n"}, {BACKEND, EHLO_CAPABILITIES}, {TELLS, EHLO_OFFERED("")});
+}
+
+static void test_starttls_injection(void **state)
+{
+    (void)state;
+    DIALOGUE(TLS_LEVEL_MAY, SAID_EHLO, {CLIENT, "STARTTLS\r\nMAIL FROM:<a@b>\r\n"},
+             {TELLS, "554 5.5.0 Error: SMTP protocol synchronization\r\n"}, {ENDS, "linger"});
+}
+
+static void test_encrypt_refuses(void **state)
+{
+    (void)state;
+    DIALOGUE(TLS_LEVEL_ENCRYPT, GREETED, {CLIENT, "MAIL FROM:<a@b>\r\n"},
+             {TELLS, "530 5.7.0 Must issue a STARTTLS command first\r\n"}, {CLIENT, "FOO\r\n"},
+             {TELLS, "500 5.5.2 Error: command not recognized\r\n"}, {CLIENT, "RSET\r\n"},
+             {TELLS, "530 5.7.0 Must issue a STARTTLS command first\r\n"}, {CLIENT, "NOOP\r\n"},
+             {TELLS, "250 2.0.0 Ok\r\n"}, {CLIENT, "BDAT 5 LAST\r\n"},
+             {TELLS, "530 5.7.0 Must issue a STARTTLS command first\r\n"}, {GETS, ""});
+}
+
+static void test_auth_exchange(void **state)
+{
+    (void)state;
+    DIALOGUE(TLS_LEVEL_MAY, SAID_EHLO, {CLIENT, "AUTH LOGIN\r\n"}, OPEN_BACKEND("c.test"),
+             {GETS, "AUTH LOGIN\r\n"}, {BACKEND, "334 VXNlcg==\r\n"}, {TELLS, "334 VXNlcg==\r\n"},
+             {CLIENT, "QUIT\r\n"}, {GETS, "QUIT\r\n"}, {TELLS, ""}, {BACKEND, "334 UGFzcw==\r\n"},
+             {TELLS, "334 UGFzcw==\r\n"}, {CLIENT, "c2VjcmV0\r\n"}, {GETS, "c2VjcmV0\r\n"},
+             {BACKEND, "235 ok\r\n"}, {TELLS, "235 ok\r\n"}, {GONE, ""},
+             {TELLS, "421 4.3.2 mx.test Service currently unavailable\r\n"}, {ENDS, "linger"});
+}
+
+static void test_chunks(void **state)
+{
+    (void)state;
+    DIALOGUE(TLS_LEVEL_MAY, SAID_EHLO,
+             {CLIENT, "MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nBDAT 9\r\nA: b\r"},
+             OPEN_BACKEND("c.test"), {GETS, "MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nBDAT 4\r\nA: b"},
+             {CLIENT, "\n\r\nx"}, {BACKEND, "250 m\r\n250 r\r\n250 part\r\n"},
+             {TELLS, "250 m\r\n250 r\r\n"}, {CLIENT, "BDAT 4 LAST\r\ny\n.\n"},
+             {GETS, "BDAT 5\r\n\r\n\r\nxBDAT 4 LAST\r\ny\n.\n"}, {BACKEND, "250 first\r\n"},
+             {TELLS, "250 first\r\n"}, {BACKEND, "250 last\r\n"}, {TELLS, "250 last\r\n"},
+             {CLIENT, "BDAT x\r\n"}, {TELLS, "521 5.5.4 Syntax: BDAT count [LAST]\r\n"},
+             {ENDS, "linger"});
+}
+
+static void test_chunk_error_is_first(void **state)
+{
+    (void)state;
+    DIALOGUE(TLS_LEVEL_MAY, SAID_EHLO, {CLIENT, "BDAT 6 LAST\r\nA"}, OPEN_BACKEND("c.test"),
+             {GETS, "BDAT 1\r\nA"}, {CLIENT, ": b\r\n"}, {GETS, "BDAT 5 LAST\r\n: b\r\n"},
+             {BACKEND, "503 need RCPT\r\n"}, {TELLS, ""}, {BACKEND, "551 discarded\r\n"},
+             {TELLS, "503 need RCPT\r\n"}, {ENDS, "no"});
+}
+
+static void test_backend_dies_in_content(void **state)
+{
+    (void)state;
+    DIALOGUE(TLS_LEVEL_MAY, SAID_EHLO, {CLIENT, "DATA\r\n"}, OPEN_BACKEND("c.test"),
+             {GETS, "DATA\r\n"}, {BACKEND, "354 go\r\n"}, {TELLS, "354 go\r\n"},
+             {CLIENT, "A: b\r\n"}, {GETS, "A: b\r\n"}, {GONE, ""}, {TELLS, ""},
+             {CLIENT, "more\r\n.\r\n"},
+             {TELLS, "421 4.3.2 mx.test Service currently unavailable\r\n"}, {ENDS, "linger"});
+}
+
+static void test_early_verdict(void **state)
+{
+    (void)state;
+    DIALOGUE(TLS_LEVEL_MAY, SAID_EHLO, {CLIENT, "DATA\r\n"}, OPEN_BACKEND("c.test"),
+             {GETS, "DATA\r\n"}, {BACKEND, "354 go\r\n"}, {TELLS, "354 go\r\n"},
+             {CLIENT, "A: b\r\n"}, {BACKEND, "552 too big\r\n"}, {TELLS, ""},
+             {CLIENT, "more\r\n.\r\n"}, {TELLS, "552 too big\r\n"}, {ENDS, "no"},
+             {CLIENT, "NOOP\r\n"}, {TELLS, "250 2.0.0 Ok\r\n"});
+}
+
+static void test_lies(void **state)
+{
+    (void)state;
+    static const char down[] = "421 4.3.2 mx.test Service currently unavailable\r\n";
+
+    DIALOGUE(TLS_LEVEL_MAY, SAID_EHLO, {CLIENT, "MAIL FROM:<a@b>\r\n"}, {REFUSED, ""},
+             {TELLS, down}, {ENDS, "linger"});
+    DIALOGUE(TLS_LEVEL_MAY, SAID_EHLO, {CLIENT, "MAIL FROM:<a@b>\r\n"}, OPEN_BACKEND("c.test"),
+             {BACKEND, "354 what\r\n"}, {TELLS, down}, {ENDS, "linger"});
+    DIALOGUE(TLS_LEVEL_MAY, SAID_EHLO, {CLIENT, "DATA\r\n"}, OPEN_BACKEND("c.test"),
+             {BACKEND, "250 done already\r\n"}, {TELLS, down}, {ENDS, "linger"});
+    DIALOGUE(TLS_LEVEL_MAY, SAID_EHLO, {CLIENT, "DATA\r\n"}, OPEN_BACKEND("c.test"),
+             {BACKEND, "354 go\r\n250 accepted\r\n"}, {TELLS, "354 go\r\n"}, {CLIENT, "x\r\n.\r\n"},
+             {TELLS, down}, {ENDS, "linger"});
+    DIALOGUE(TLS_LEVEL_MAY, SAID_EHLO, {CLIENT, "MAIL FROM:<a@b>\r\n"}, {DIALED, ""},
+             {BACKEND, "220 back\r\n"}, {BACKEND, "502 what is PROXY\r\n"}, {TELLS, down},
+             {ENDS, "linger"});
+    DIALOGUE(TLS_LEVEL_MAY, SAID_EHLO, {CLIENT, "MAIL FROM:<a@b>\r\n"}, {DIALED, ""},
+             {BACKEND, "554 go away\r\n"}, {TELLS, "554 go away\r\n"}, {ENDS, "linger"});
+    DIALOGUE(TLS_LEVEL_MAY, SAID_EHLO, {CLIENT, "MAIL FROM:<a@b>\r\n"}, OPEN_BACKEND("c.test"),
+             {BACKEND, "250 ok\r\n"}, {TELLS, "250 ok\r\n"}, {BACKEND, "250 again\r\n"},
+             {TELLS, down}, {ENDS, "linger"});
+}
+
+static void test_idle_backend_leaves(void **state)
+{
+    (void)state;
+    DIALOGUE(TLS_LEVEL_MAY, SAID_EHLO, {CLIENT, "VRFY x\r\n"}, OPEN_BACKEND("c.test"),
+             {GETS, "VRFY x\r\n"}, {BACKEND, "252 ok\r\n"}, {TELLS, "252 ok\r\n"}, {GONE, ""},
+             {TELLS, ""}, {ENDS, "no"}, {CLIENT, "MAIL FROM:<a@b>\r\n"}, OPEN_BACKEND("c.test"),
+             {GETS, "MAIL FROM:<a@b>\r\n"}, {BACKEND, "421 closing\r\n"},
+             {TELLS, "421 closing\r\n"}, {ENDS, "linger"});
+}
+
+static void test_lockstep_without_ehlo(void **state)
+{
+    (void)state;
+    DIALOGUE(TLS_LEVEL_MAY, GREETED, {CLIENT, "HELO c.test\r\n"}, {TELLS, "250 mx.test\r\n"},
+             {CLIENT, "MAIL FROM:<a@b>\r\n"}, {DIALED, ""},
+             {GETS, "PROXY TCP4 192.0.2.1 192.0.2.2 1000 25\r\n"}, {BACKEND, "220 back\r\n"},
+             {GETS, "HELO c.test\r\n"}, {BACKEND, "250 back\r\n"}, {GETS, "MAIL FROM:<a@b>\r\n"},
+             {CLIENT, "RCPT TO:<c@d>\r\n"}, {GETS, ""}, {BACKEND, "250 ok\r\n"},
+             {GETS, "RCPT TO:<c@d>\r\n"});
+}
+
+static void test_long_line(void **state)
+{
+    char line[5000];
+
+    (void)state;
+    memset(line, 'x', sizeof(line));
+    memcpy(line + sizeof(line) - 3, "\r\n", 3);
+    DIALOGUE(TLS_LEVEL_MAY, SAID_EHLO, {CLIENT, line},
+             {TELLS, "500 5.5.2 Error: command too long\r\n"}, {CLIENT, "NOOP\r\n"},
+             {TELLS, "250 2.0.0 Ok\r\n"});
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_front_alone),
+        cmocka_unit_test(test_pipelined_transaction),
+        cmocka_unit_test(test_starttls_forgets),
+        cmocka_unit_test(test_starttls_injection),
+        cmocka_unit_test(test_encrypt_refuses),
+        cmocka_unit_test(test_auth_exchange),
+        cmocka_unit_test(test_chunks),
+        cmocka_unit_test(test_chunk_error_is_first),
+        cmocka_unit_test(test_backend_dies_in_content),
+        cmocka_unit_test(test_early_verdict),
+        cmocka_unit_test(test_lies),
+        cmocka_unit_test(test_idle_backend_leaves),
+        cmocka_unit_test(test_lockstep_without_ehlo),
+        cmocka_unit_test(test_long_line),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
