@@ -59,8 +59,8 @@ bool known_note_harmless(const struct known_note *note, const char *value)
     const char *word;
     size_t length;
 
-    if (*note->harmless == '\0' || *value == '\0')
-        return *note->harmless == *value;
+    if (*value == '\0' && !note->empty_counts)
+        return true;
     while ((word = text_next(&cursor, " ", false, &length)) != NULL) {
         if (strlen(value) == length && strncasecmp(word, value, length) == 0)
             return true;

@@ -15,7 +15,6 @@
 #include "tls/context_private.h"
 #include "tls/credential_choice.h"
 #include "tls/errors.h"
-#include "tls/groups.h"
 #include "tls/resumption.h"
 
 #define STRINGIFY_VALUE(value) #value
@@ -45,8 +44,7 @@ static bool configure_credentials(struct tls_context *context,
         return false;
     }
     context->credentials = tls_credentials_copy(credentials);
-    if (context->credentials == NULL ||
-        !tls_credentials_install(context->ssl, context->credentials)) {
+    if (context->credentials == NULL || !tls_credentials_install(context)) {
         struct tls_error error;
         tls_error_take(&error);
         diag_error(diag, "cannot use the certificates: %s", error.reason);
@@ -126,7 +124,7 @@ static bool configure(struct tls_context *context, const struct tls_policy *poli
     configure_constants(context->ssl, policy);
     bool good = configure_protocols(context->ssl, policy, diag);
     good = tls_ciphers_apply(context->ssl, policy->cipher_list, diag) && good;
-    good = tls_groups_apply(context->ssl, policy->curves, diag) && good;
+    good = tls_groups_apply(context->ssl, policy->curves, &context->groups, diag) && good;
     good = configure_credentials(context, credentials, diag) && good;
     if (!configure_client_certificates(context->ssl, policy) ||
         !tls_resumption_configure(context->ssl, policy)) {

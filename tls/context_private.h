@@ -4,11 +4,13 @@
 
 #include "tls/context.h"
 #include "tls/credentials.h"
+#include "tls/groups.h"
 #include "tls/library.h"
 
 struct tls_context {
     SSL_CTX *ssl;
     struct tls_credentials *credentials; /* own copy; older libraries choose from it */
+    struct tls_groups groups;
     unsigned references;
 };
 

@@ -29,10 +29,10 @@ static bool install_one(SSL_CTX *context, const struct tls_credential *credentia
     return good;
 }
 
-bool tls_credentials_install(SSL_CTX *context, struct tls_credentials *credentials)
+bool tls_credentials_install(struct tls_context *context)
 {
-    for (size_t i = 0; i < credentials->count; i++) {
-        if (!install_one(context, &credentials->items[i])) {
+    for (size_t i = 0; i < context->credentials->count; i++) {
+        if (!install_one(context->ssl, &context->credentials->items[i])) {
             return false;
         }
     }
@@ -49,6 +49,7 @@ struct offer {
     CBS schemes;
     bool has_schemes;
     CBS groups;
+    bool has_group; /* one for key exchange in common */
     CBS suites;
 };
 
@@ -114,6 +115,17 @@ static uint16_t common_version(const SSL_CLIENT_HELLO *hello)
     return version >= lowest ? version : 0;
 }
 
+/* Is there a group in common? Without any, suites with ECDHE cannot be used. */
+static bool has_common_group(const struct offer *offer, const struct tls_groups *groups)
+{
+    for (size_t i = 0; i < groups->count; i++) {
+        if (list_has(offer->groups, groups->ids[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Is there a suite in common that is authenticated by keys of type AUTH_NID? */
 static bool has_common_suite(const struct offer *offer, int auth_nid)
 {
@@ -122,6 +134,7 @@ static bool has_common_suite(const struct offer *offer, int auth_nid)
         const SSL_CIPHER *cipher = sk_SSL_CIPHER_value(ciphers, i);
         if (SSL_CIPHER_get_auth_nid(cipher) == auth_nid &&
             SSL_CIPHER_get_min_version(cipher) <= offer->version &&
+            (offer->has_group || SSL_CIPHER_get_kx_nid(cipher) != NID_kx_ecdhe) &&
             list_has(offer->suites, SSL_CIPHER_get_protocol_id(cipher))) {
             return true;
         }
@@ -205,10 +218,12 @@ static bool is_usable(const struct offer *offer, const struct tls_credential *cr
  * as good as any for the library to fail with. */
 static enum ssl_select_cert_result_t select_certificate(const SSL_CLIENT_HELLO *hello)
 {
-    const struct tls_credentials *credentials = SSL_CTX_get_app_data(SSL_get_SSL_CTX(hello->ssl));
+    const struct tls_context *context = SSL_CTX_get_app_data(SSL_get_SSL_CTX(hello->ssl));
+    const struct tls_credentials *credentials = context->credentials;
     struct offer offer = {.hello = hello, .version = common_version(hello)};
     offer.has_schemes = extension_list(hello, TLSEXT_TYPE_signature_algorithms, &offer.schemes);
     extension_list(hello, TLSEXT_TYPE_supported_groups, &offer.groups);
+    offer.has_group = has_common_group(&offer, &context->groups);
     CBS_init(&offer.suites, hello->cipher_suites, hello->cipher_suites_len);
     size_t chosen = 0;
     while (chosen + 1 < credentials->count && !is_usable(&offer, &credentials->items[chosen])) {
@@ -221,14 +236,15 @@ static enum ssl_select_cert_result_t select_certificate(const SSL_CLIENT_HELLO *
                : ssl_select_cert_error;
 }
 
-bool tls_credentials_install(SSL_CTX *context, struct tls_credentials *credentials)
+bool tls_credentials_install(struct tls_context *context)
 {
+    const struct tls_credentials *credentials = context->credentials;
     const struct tls_credential *fallback = &credentials->items[credentials->count - 1];
     if (credentials->count > 1) {
-        SSL_CTX_set_app_data(context, (char *)credentials);
-        SSL_CTX_set_select_certificate_cb(context, select_certificate);
+        SSL_CTX_set_app_data(context->ssl, (char *)context);
+        SSL_CTX_set_select_certificate_cb(context->ssl, select_certificate);
     }
-    return SSL_CTX_set_chain_and_key(context, fallback->chain, fallback->chain_length,
+    return SSL_CTX_set_chain_and_key(context->ssl, fallback->chain, fallback->chain_length,
                                      fallback->key, NULL) == 1;
 }
 

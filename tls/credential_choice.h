@@ -8,10 +8,10 @@
 
 #include <stdbool.h>
 
-#include "tls/credentials.h"
+#include "tls/context_private.h"
 
-/* Give CONTEXT the credentials, most preferred first. CREDENTIALS must live as long as CONTEXT.
- * False: the library's error queue says why. */
-bool tls_credentials_install(SSL_CTX *context, struct tls_credentials *credentials);
+/* Give CONTEXT's SSL_CTX its credentials, most preferred first. Its groups must be known. False:
+ * the library's error queue says why. */
+bool tls_credentials_install(struct tls_context *context);
 
 #endif

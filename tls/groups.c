@@ -13,13 +13,12 @@
 
 #include "tls/names.h"
 
-#define GROUPS_MAX 16
 #define GROUP_NAME_MAX 32
 #define SEPARATORS " \t\r\n,:/"
 
 struct group_list {
     SSL_CTX *scratch;
-    char names[GROUPS_MAX][GROUP_NAME_MAX];
+    char names[TLS_GROUPS_MAX][GROUP_NAME_MAX];
     size_t count;
     char foreign[256]; /* names of groups that BoringSSL lacks, ", " between them */
     char unknown[256]; /* names of nothing */
@@ -59,7 +58,7 @@ static size_t find(const struct group_list *groups, const char *name)
 /* Append a name that the library knows, unless it is there already. */
 static void add(struct group_list *groups, const char *name)
 {
-    if (groups->count < GROUPS_MAX && find(groups, name) == groups->count) {
+    if (groups->count < TLS_GROUPS_MAX && find(groups, name) == groups->count) {
         snprintf(groups->names[groups->count++], GROUP_NAME_MAX, "%s", name);
     }
 }
@@ -74,13 +73,14 @@ static void drop(struct group_list *groups, const char *name)
     }
 }
 
-/* What the library would use if it were not told: no getter for it exists. */
-static void add_defaults(struct group_list *groups)
+/* Add or drop what the library would use if it were not told: no getter for it exists. */
+static void take_defaults(struct group_list *groups,
+                          void (*take)(struct group_list *groups, const char *name))
 {
     static const char *const names[] = {"X25519MLKEM768", "X25519", "P-256", "P-384"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (library_knows(groups, names[i])) {
-            add(groups, names[i]);
+            take(groups, names[i]);
         }
     }
 }
@@ -93,11 +93,7 @@ static void take_element(struct group_list *groups, const char *element)
     bool removed = memchr(element, '-', prefix) != NULL;
     const char *spelling = element + prefix;
     if (strcasecmp(spelling, "DEFAULT") == 0) {
-        if (removed) {
-            groups->count = 0;
-        } else {
-            add_defaults(groups);
-        }
+        take_defaults(groups, removed ? drop : add);
         return;
     }
     const char *name = tls_group_library_name(spelling);
@@ -130,7 +126,7 @@ static void report(const struct group_list *groups, struct diag *diag)
 /* Hand the collected names to CONTEXT. */
 static bool install(SSL_CTX *context, const struct group_list *groups)
 {
-    char text[GROUPS_MAX * (GROUP_NAME_MAX + 1)] = "";
+    char text[TLS_GROUPS_MAX * (GROUP_NAME_MAX + 1)] = "";
     size_t used = 0;
     for (size_t i = 0; i < groups->count; i++) {
         int length =
@@ -140,7 +136,8 @@ static bool install(SSL_CTX *context, const struct group_list *groups)
     return SSL_CTX_set1_curves_list(context, text) == 1;
 }
 
-bool tls_groups_apply(SSL_CTX *context, const char *list, struct diag *diag)
+bool tls_groups_apply(SSL_CTX *context, const char *list, struct tls_groups *result,
+                      struct diag *diag)
 {
     char *copy = strdup(list);
     struct group_list groups = {.scratch = SSL_CTX_new(TLS_server_method())};
@@ -148,7 +145,7 @@ bool tls_groups_apply(SSL_CTX *context, const char *list, struct diag *diag)
     if (!good) {
         diag_error(diag, "tls_eecdh_auto_curves: out of memory");
     } else if (list[strspn(list, SEPARATORS)] == '\0') {
-        add_defaults(&groups);
+        take_defaults(&groups, add);
     } else {
         char *rest = NULL;
         for (char *element = strtok_r(copy, SEPARATORS, &rest); element != NULL;
@@ -160,6 +157,10 @@ bool tls_groups_apply(SSL_CTX *context, const char *list, struct diag *diag)
     if (good && (groups.count == 0 || !install(context, &groups))) {
         diag_error(diag, "tls_eecdh_auto_curves: BoringSSL has none of the groups \"%s\"", list);
         good = false;
+    }
+    result->count = groups.count;
+    for (size_t i = 0; i < groups.count; i++) {
+        result->ids[i] = tls_group_id(groups.names[i]);
     }
     ERR_clear_error();
     SSL_CTX_free(groups.scratch);

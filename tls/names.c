@@ -44,6 +44,16 @@ const char *tls_group_library_name(const char *spelling)
     return NULL;
 }
 
+uint16_t tls_group_id(const char *library_name)
+{
+    for (size_t i = 0; i < GROUP_COUNT; i++) {
+        if (strcmp(library_name, groups[i].library) == 0) {
+            return groups[i].id;
+        }
+    }
+    return 0;
+}
+
 bool tls_group_is_foreign(const char *spelling)
 {
     static const char *const prefixes[] = {

@@ -15,6 +15,9 @@
  * "p-256": all "P-256"; any case). NULL if the name is not in the table. */
 const char *tls_group_library_name(const char *spelling);
 
+/* The number of a group by BoringSSL's spelling; 0 if the name is not in the table. */
+uint16_t tls_group_id(const char *library_name);
+
 /* A group that OpenSSL knows and BoringSSL does not (X448, ffdhe2048, brainpoolP256r1, ...). */
 bool tls_group_is_foreign(const char *spelling);
 

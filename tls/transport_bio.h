@@ -14,7 +14,8 @@
 struct tls_link {
     const struct tls_transport *transport; /* borrowed */
     void *arg;
-    int error; /* errno of the last call that failed for good, else 0 */
+    int error;  /* errno of the last call that failed for good, else 0 */
+    bool ended; /* recv has told the end of file */
 };
 
 /* A BIO that moves bytes over LINK, which must outlive it. NULL only if memory is out. */

@@ -60,9 +60,14 @@ static void makes_text_printable(void **state)
         const char *in;
         const char *out;
     } rows[] = {
-        {"plain ~ text", "plain ~ text"}, {"a\nb", "a?b"},       {"a\r\nSubject: b", "a??Subject: b"},
-        {"tab\there", "tab?here"},        {"\x1b[31m", "?[31m"}, {"\x7f\x80\xff", "???"},
-        {"M\xc3\xbcller", "M??ller"},     {"", ""},
+        {"plain ~ text", "plain ~ text"},
+        {"a\nb", "a?b"},
+        {"a\r\nSubject: b", "a??Subject: b"},
+        {"tab\there", "tab?here"},
+        {"\x1b[31m", "?[31m"},
+        {"\x7f\x80\xff", "???"},
+        {"M\xc3\xbcller", "M??ller"},
+        {"", ""},
     };
     struct last last = {0};
     struct diag diag = {keep, &last, 0, 0};

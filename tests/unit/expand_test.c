@@ -185,7 +185,8 @@ static const struct row rows[] = {
     {"${{3.6} <level {3.11}}", "true", NULL},
     {"${{$level} <level {3.6} ? {md5} : {sha256}}", "sha256", NULL},
     {"${{0} <level {3.6} ? {md5} : {sha256}}", "md5", NULL},
-    {"${{3.6} <=level {3.6}}${{3.6} ==level {3.6.0}}${{3.6} >=level {3.5.9}}", "truetruetrue", NULL},
+    {"${{3.6} <=level {3.6}}${{3.6} ==level {3.6.0}}${{3.6} >=level {3.5.9}}", "truetruetrue",
+     NULL},
     {"${{3.6} >level {3.6}}${{3.6} !=level {3.6}}", "", NULL},
     {"${{x} <level {3.6}}", NULL, "malformed compatibility level syntax: \"x\""},
     {"${{3} <level {}}", NULL, "malformed compatibility level syntax: \"\""},
@@ -268,8 +269,7 @@ static void bounds(void **state)
         char seed[16];
 
         strcpy(seed, cases[i].seed);
-        char *result =
-            expand_value(NULL, cases[i].text, generated, seed, error, sizeof(error));
+        char *result = expand_value(NULL, cases[i].text, generated, seed, error, sizeof(error));
         assert_int_equal(result == NULL, cases[i].error != NULL);
         if (cases[i].error != NULL)
             assert_string_equal(error, cases[i].error);
@@ -323,12 +323,26 @@ static void largest_value(void **state)
 static void versions(void **state)
 {
     (void)state;
-    static const char *const ordered[] = {"0",    "0.0.1",     "1",      "2.0.5", "3",        "3.1",
-                                          "3.6",  "3.10",      "3.11",   "3.11.1", "3.11.1023", "3.12",
-                                          "4.0.1", "1023.1023.1023"};
-    static const char *const malformed[] = {"",    "x",     "3.",   ".3",     "3..1",  "3.1.",
-                                            "3.x", "3.1.x", "-1",   "+1",     " 3",    "3 ",
-                                            "3,1", "3.1024", "1024", "3.1.1.1", "99999999999999999999"};
+    static const char *const ordered[] = {"0",         "0.0.1", "1",     "2.0.5",         "3",
+                                          "3.1",       "3.6",   "3.10",  "3.11",          "3.11.1",
+                                          "3.11.1023", "3.12",  "4.0.1", "1023.1023.1023"};
+    static const char *const malformed[] = {"",
+                                            "x",
+                                            "3.",
+                                            ".3",
+                                            "3..1",
+                                            "3.1.",
+                                            "3.x",
+                                            "3.1.x",
+                                            "-1",
+                                            "+1",
+                                            " 3",
+                                            "3 ",
+                                            "3,1",
+                                            "3.1024",
+                                            "1024",
+                                            "3.1.1.1",
+                                            "99999999999999999999"};
     long before = -1;
 
     for (size_t i = 0; i < sizeof(ordered) / sizeof(ordered[0]); i++) {
@@ -349,9 +363,8 @@ static void versions(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(table),        cmocka_unit_test(own_name),
-        cmocka_unit_test(bounds),       cmocka_unit_test(deep_text),
-        cmocka_unit_test(largest_value), cmocka_unit_test(versions),
+        cmocka_unit_test(table),     cmocka_unit_test(own_name),      cmocka_unit_test(bounds),
+        cmocka_unit_test(deep_text), cmocka_unit_test(largest_value), cmocka_unit_test(versions),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -20,9 +20,9 @@ static void distances(void **state)
         const char *right;
         unsigned half_edits;
     } rows[] = {
-        {"", "", 0},          {"a", "", 2},       {"abc", "abc", 0},   {"abc", "abd", 2},
-        {"abc", "ab", 2},     {"abc", "xabc", 2}, {"abc", "acb", 2},   {"abc", "bca", 4},
-        {"abc", "ABC", 3},    {"aBc", "abc", 1},  {"abcd", "badc", 4}, {"kitten", "sitting", 6},
+        {"", "", 0},           {"a", "", 2},       {"abc", "abc", 0},   {"abc", "abd", 2},
+        {"abc", "ab", 2},      {"abc", "xabc", 2}, {"abc", "acb", 2},   {"abc", "bca", 4},
+        {"abc", "ABC", 3},     {"aBc", "abc", 1},  {"abcd", "badc", 4}, {"kitten", "sitting", 6},
         {"abc", "uvwxyz", 12},
     };
 

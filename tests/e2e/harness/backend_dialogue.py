@@ -144,8 +144,9 @@ class Dialogue:
         self.reply("HELO", b"250 backend.test\r\n")
 
     def do_xclient(self, line):
-        if self.reply("XCLIENT", b"220 backend.test ESMTP\r\n"):
+        if self.backend.action("XCLIENT") is None:
             self.session.xclient = line
+        self.reply("XCLIENT", b"220 backend.test ESMTP\r\n")
 
     def do_mail(self, line):
         if self.reply("MAIL", b"250 2.1.0 Ok\r\n"):
@@ -158,10 +159,11 @@ class Dialogue:
             self.recipients.append(line)
 
     def complete(self, step, text):
-        """The message is here; it counts if the reply says so."""
-        if self.reply(step, b"250 2.0.0 Ok: " + text + b"queued as CAPTURED\r\n"):
+        """The message is here; it counts if the reply will say so."""
+        if self.backend.action(step) is None:
             self.session.messages.append(self.message)
         self.forget()
+        self.reply(step, b"250 2.0.0 Ok: " + text + b"queued as CAPTURED\r\n")
 
     def do_data(self, _):
         if not self.recipients:
