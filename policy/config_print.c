@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "policy/known.h"
 #include "policy/params.h"
 #include "policy/snapshot.h"
 #include "policy/text.h"
@@ -79,6 +80,8 @@ static void print_name(const struct config *config, enum config_listing listing,
     } else if (setting != NULL && setting->role == SETTING_USER) {
         if (user_line(setting, listing, &line))
             print_line(&line, out);
+    } else if (known_note_find(name) != NULL || known_is_foreign(name, strlen(name))) {
+        diag_warning(diag, "%s: a parameter of Postfix that gatepost does not need", name);
     } else {
         const char *nearest = config_nearest_name(name);
 

@@ -22,7 +22,7 @@ static bool is_port(const char *text, size_t length, long lowest)
     bool digits = length > 0;
     long number = 0;
 
-    if (length > SERVICE_MAX)
+    if (length > SERVICE_MAX || *text == '-')
         return false;
     for (size_t i = 0; i < length; i++) {
         if (!text_is_name(text[i]) && text[i] != '-')

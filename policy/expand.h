@@ -19,7 +19,7 @@
 
 #define EXPAND_MAX_DEPTH 100                /* nested references */
 #define EXPAND_MAX_OUTPUT ((size_t)1 << 20) /* bytes in the result */
-#define EXPAND_MAX_WORK ((size_t)8 << 20)   /* bytes looked at */
+#define EXPAND_MAX_WORK ((size_t)4 << 20)   /* bytes looked at; a reference counts for many */
 
 /*
  * Where names get their values. Returns the unexpanded text, which must live until the expansion is

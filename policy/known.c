@@ -59,8 +59,8 @@ bool known_note_harmless(const struct known_note *note, const char *value)
     const char *word;
     size_t length;
 
-    if (*value == '\0' && !note->empty_counts)
-        return true;
+    if (*value == '\0')
+        value = "-";
     while ((word = text_next(&cursor, " ", false, &length)) != NULL) {
         if (strlen(value) == length && strncasecmp(word, value, length) == 0)
             return true;

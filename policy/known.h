@@ -12,7 +12,7 @@
 struct known_note {
     const char *name;
     enum diag_severity severity;
-    const char *harmless; /* values that need no word */
+    const char *harmless; /* values that need no word, "-" for the empty one */
     const char *text;     /* what is the case instead */
 };
 

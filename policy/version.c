@@ -5,8 +5,8 @@
 
 #include "policy/text.h"
 
-#define PART_LIMIT 1024 /* values of minor and patch level: 0 to 1023; the major number likewise   \
-                         */
+/* Values of each part: 0 to 1023. */
+#define PART_LIMIT 1024
 
 int version_parse(const char *text, long *level)
 {

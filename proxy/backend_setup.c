@@ -12,25 +12,28 @@ static void setup_hello(struct backend_setup *setup, const struct backend_setup_
         buffer_printf(out, "%s %s\r\n", words->esmtp ? "EHLO" : "HELO", words->helo);
 }
 
-void backend_setup_begin(struct backend_setup *setup, const struct backend_setup_words *words,
+bool backend_setup_begin(struct backend_setup *setup, const struct backend_setup_words *words,
                          struct buffer *out)
 {
     unsigned char proxy2[HANDOFF_HEADER_MAX];
     char proxy1[HANDOFF_HEADER_MAX];
+    size_t length = 0;
 
     setup->stage = BACKEND_SETUP_GREETING;
     switch (words->handoff) {
     case HANDOFF_PROXY2:
-        buffer_append(out, (const char *)proxy2,
-                      handoff_proxy2(words->client, words->server, proxy2));
-        break;
+        length = handoff_proxy2(words->client, words->server, proxy2);
+        buffer_append(out, (const char *)proxy2, length);
+        return length > 0;
     case HANDOFF_PROXY1:
-        buffer_append(out, proxy1, handoff_proxy1(words->client, words->server, proxy1));
-        break;
+        length = handoff_proxy1(words->client, words->server, proxy1);
+        buffer_append(out, proxy1, length);
+        return length > 0;
     case HANDOFF_XCLIENT:
     case HANDOFF_NONE:
         break;
     }
+    return true;
 }
 
 /* The backend's own greeting: go on with XCLIENT or with the client's words. */

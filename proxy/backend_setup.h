@@ -45,8 +45,9 @@ struct backend_setup {
     enum backend_setup_stage stage;
 };
 
-/* Begin: what must be sent at once on the new connection, in one write, is appended to OUT. */
-void backend_setup_begin(struct backend_setup *setup, const struct backend_setup_words *words,
+/* Begin: what must be sent at once on the new connection, in one write, is appended to OUT. False
+ * if the hand-off cannot express who the client is: the backend must not be used. */
+bool backend_setup_begin(struct backend_setup *setup, const struct backend_setup_words *words,
                          struct buffer *out);
 
 /*

@@ -43,7 +43,7 @@ static bool read_line(struct keyword_line *line, const char *text, size_t length
         return false;
     }
     for (size_t i = 0; i < length; i++) {
-        char c = text[i] == '\t' ? ' ' : text[i];
+        char c = (char)(text[i] == '\t' ? ' ' : text[i]);
         if (c < ' ' || c > '~') {
             return false;
         }
@@ -111,7 +111,8 @@ static void keep_line(struct capabilities *capabilities, const struct keyword_li
 static void learn(struct capabilities *capabilities, const struct keyword_line *line,
                   bool *after_etrn)
 {
-    if (is_keyword(line, "STARTTLS") || is_keyword(line, "XFORWARD")) {
+    /* BURL (RFC 4468) would have the backend fetch content that never passes through gatepost. */
+    if (is_keyword(line, "STARTTLS") || is_keyword(line, "XFORWARD") || is_keyword(line, "BURL")) {
         return;
     }
     if (is_keyword(line, "XCLIENT")) {

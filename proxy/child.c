@@ -11,16 +11,16 @@
 
 #include "proxy/log.h"
 
-/* Findings while certificates are loaded. */
+/* Findings while certificates are loaded. Warnings come from the first worker only, since all would
+ * say the same; what is merely worth knowing is for "gatepost check". */
 static void child_diag(void *ctx, enum diag_severity severity, const char *text)
 {
-    (void)ctx;
+    const struct child *child = ctx;
+
     if (severity == DIAG_ERROR)
         log_error("%s", text);
-    else if (severity == DIAG_WARNING)
+    else if (severity == DIAG_WARNING && child->outspoken)
         log_warning("%s", text);
-    else
-        log_info("%s", text);
 }
 
 /* Signals as a worker wants them; its loop sets SIGTERM. */
@@ -39,9 +39,9 @@ static void child_signals(void)
 
 /* The life of a worker. */
 static void __attribute__((noreturn))
-child_main(const struct child *child, const struct child_plan *plan, int channel, int log_fd)
+child_main(struct child *child, const struct child_plan *plan, int channel, int log_fd)
 {
-    struct diag diag = {.sink = child_diag};
+    struct diag diag = {.sink = child_diag, .ctx = child};
     const struct worker_job job = {
         .services = plan->services,
         .listener_count = plan->service_count,

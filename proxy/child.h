@@ -29,6 +29,7 @@ struct child {
     int channel;
     int log;
     bool ready;
+    bool outspoken; /* says warnings about certificates and TLS settings */
     double started;
     double backoff;             /* seconds to wait before the next start */
     struct worker_stats *stats; /* shared memory; survives restarts */

@@ -396,7 +396,6 @@ static void connection_on_timer(struct ev_loop *loop, ev_timer *timer, int event
     } else if (session_waits_for_backend(session)) {
         session_backend_timeout(session);
     } else {
-        connection->reason = "timeout";
         connection->client_active = ev_now(loop);
         session_client_timeout(session);
     }

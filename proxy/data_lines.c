@@ -205,7 +205,6 @@ static enum step step(struct data_stream *stream, struct header_output *output, 
 {
     switch ((enum line)stream->line) {
     case LINE_START:
-        stream->last_cr = false;
         return c == '.' ? taken(stream, LINE_DOT) : again(stream, LINE_PREFIX);
     case LINE_PREFIX:
         return at_prefix(stream, output, c);
@@ -267,8 +266,7 @@ static size_t ordinary_run(const struct data_stream *stream, const char *text, s
         const char *lf = memchr(text + at, '\n', length - at);
         size_t end = lf != NULL ? (size_t)(lf - text) : length;
         size_t crs = no ? trailing_crs(text + at, end - at) : end > at && text[end - 1] == '\r';
-        bool clean = crs == 1 || (!no && end == at && stream->last_cr && !*at_start);
-        if (lf == NULL || !clean) {
+        if (lf == NULL || crs != 1) {
             size_t stop = no ? end - crs : end;
             *at_start = *at_start && stop == at;
             return stop;
@@ -310,7 +308,9 @@ static size_t take_run(struct data_stream *stream, const char *text, size_t leng
         return 0;
     }
     size_t run = header_filter_run(&stream->filter, text, length, output);
-    stream->last_cr &= run == 0;
+    if (run > 0) {
+        stream->last_cr = false;
+    }
     return run;
 }
 

@@ -26,7 +26,7 @@ static size_t names_only(const char *value, size_t length, char *out)
     size_t produced = 0;
     for (size_t i = 0; i < length; i++) {
         if (value[i] != '\0') {
-            out[produced++] = is_name_char(value[i]) ? value[i] : ' ';
+            out[produced++] = (char)(is_name_char(value[i]) ? value[i] : ' ');
         }
     }
     return produced;
@@ -47,7 +47,7 @@ static size_t without_comments(const char *value, size_t length, char *out)
             depth--;
             out[produced++] = ' ';
         } else if (depth == 0 && c != '\0') {
-            out[produced++] = is_blank(c) ? ' ' : c;
+            out[produced++] = (char)(is_blank(c) ? ' ' : c);
         }
     }
     return produced;

@@ -156,6 +156,8 @@ void log_output_close(struct log_output *output)
         return;
     if (output->path != NULL && output->fd >= 0)
         close(output->fd);
+    if (output->fd < 0)
+        closelog();
     free(output->path);
     free(output->name);
     free(output);

@@ -67,6 +67,7 @@ static void master_forget(void *owner)
             child_close(child);
     }
     control_forget(master->control);
+    log_output_close(master->output);
     ev_loop_destroy(master->loop);
 }
 
@@ -94,6 +95,7 @@ static void master_stop(struct master *master, int status)
     master->stopping = true;
     master->status = status;
     (void)sd_notify(0, "STOPPING=1");
+    listener_close(&master->plan.sockets);
     for (size_t i = 0; i < master->child_count; i++)
         ev_timer_stop(master->loop, &master->children[i].restart);
     master_signal_children(master, SIGTERM);
@@ -232,6 +234,7 @@ static void master_on_exit(struct ev_loop *loop, ev_child *watcher, int events)
         master_log_exit(child, status);
     bool was_ready = child->ready;
     child_close(child);
+    child->outspoken = false;
     atomic_store(&child->stats->open, 0);
     if (master->stopping) {
         master_check_stopped(master);
@@ -379,6 +382,7 @@ static void master_make_children(struct master *master, size_t count)
         child->owner = master;
         child->stats = &master->stats[i];
         child->backoff = BACKOFF_FIRST;
+        child->outspoken = i == 0;
         child->channel = child->log = -1;
         child->log_pending = malloc(LOG_PIPE_BUFFER);
         if (child->log_pending == NULL)

@@ -178,8 +178,12 @@ static void probe_on_dialed(struct dial *dial, int fd, const char *why)
     probe->timer.data = probe;
     ev_io_start(dial->loop, &probe->io);
     ev_timer_start(dial->loop, &probe->timer);
-    backend_setup_begin(&probe->setup, &words, &probe->out);
-    (void)probe_send(probe);
+    if (backend_setup_begin(&probe->setup, &words, &probe->out)) {
+        (void)probe_send(probe);
+        return;
+    }
+    snprintf(probe->error, sizeof(probe->error), "cannot be told an address");
+    probe_finish(probe, false);
 }
 
 void probe_start(struct probe *probe)

@@ -44,7 +44,7 @@ static void neuter_name(const char *name, char out[NAME_MAX_LENGTH + 1])
     static const char allowed[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
                                   "abcdefghijklmnopqrstuvwxyz.:-_[]";
     size_t length = 0;
-    for (; name[length] != '\0' && length < NAME_MAX_LENGTH; length++) {
+    for (; length < NAME_MAX_LENGTH && name[length] != '\0'; length++) {
         out[length] = name[length];
         if (strchr(allowed, name[length]) == NULL) {
             out[length] = '?';

@@ -208,8 +208,24 @@ void session_client_eof(struct session *session)
     session->client_eof = true;
 }
 
+/* "NOQUEUE: lost connection after DATA (1234 bytes) from unknown[192.0.2.1]". */
+static void session_log_reason(const struct session *session, const char *reason)
+{
+    char namaddr[SESSION_NAMADDR_MAX];
+
+    session_namaddr(session, namaddr);
+    if ((session->state == SESSION_DATA || session->state == SESSION_BDAT) &&
+        session->relay != NULL)
+        log_info("NOQUEUE: %s after %s (%llu bytes) from %s", reason, session->where_text,
+                 (unsigned long long)session->relay->stream.bytes_in, namaddr);
+    else if (strcmp(session->where_text, "END-OF-MESSAGE") != 0 ||
+             strcmp(reason, "lost connection") != 0)
+        log_info("NOQUEUE: %s after %s from %s", reason, session->where_text, namaddr);
+}
+
 void session_client_timeout(struct session *session)
 {
+    session_log_reason(session, "timeout");
     session_last_words(session, SESSION_CLOSE_LINGER, "421 4.4.2 %s Error: timeout exceeded",
                        session->service->hostname);
 }
@@ -252,21 +268,6 @@ static void session_log_statistics(const struct session *session)
         snprintf(of_total, sizeof(of_total), "/%u", total);
     log_info("disconnect from %s%s commands=%u%s%s", session_namaddr(session, namaddr), text, ok,
              of_total, session->bare_lf_noted ? " notes=bare_lf" : "");
-}
-
-/* "NOQUEUE: lost connection after DATA (1234 bytes) from unknown[192.0.2.1]". */
-static void session_log_reason(const struct session *session, const char *reason)
-{
-    char namaddr[SESSION_NAMADDR_MAX];
-
-    session_namaddr(session, namaddr);
-    if ((session->state == SESSION_DATA || session->state == SESSION_BDAT) &&
-        session->relay != NULL)
-        log_info("NOQUEUE: %s after %s (%llu bytes) from %s", reason, session->where_text,
-                 (unsigned long long)session->relay->stream.bytes_in, namaddr);
-    else if (strcmp(session->where_text, "END-OF-MESSAGE") != 0 ||
-             strcmp(reason, "lost connection") != 0)
-        log_info("NOQUEUE: %s after %s from %s", reason, session->where_text, namaddr);
 }
 
 void session_end(struct session *session, const char *reason)

@@ -91,7 +91,7 @@ void session_append_hello(struct session *session)
         .hostname = service->hostname,
         .starttls = !session->tls && service->policy->level != TLS_LEVEL_NONE,
         .hide_auth = service->auth_only && !session->tls,
-        .reserve = SESSION_SIZE_RESERVE,
+        .reserve = RECEIVED_TLS_RESERVE,
     };
     size_t length = capabilities_reply(&service->upstream->capabilities, &view, reply);
     buffer_append(&session->client_out, reply, length);

@@ -44,10 +44,8 @@ void session_content_reset(struct relay *relay);
 /* Length of the header that would be added now. */
 size_t session_header_length(struct session *session);
 
-/* Upper bound of what gatepost adds to a message: header, and "X-Mailbox-Line: " or an empty line.
- */
+/* What gatepost may add to a message besides its header: "X-Mailbox-Line: " or an empty line. */
 #define SESSION_ADDED_MARGIN 18
-#define SESSION_SIZE_RESERVE (RECEIVED_TLS_MAX + SESSION_ADDED_MARGIN)
 
 /* Append EHLO's (or HELO's) reply from what is known of the backend. */
 void session_append_hello(struct session *session);

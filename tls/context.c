@@ -4,7 +4,6 @@
  */
 #include "tls/context.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -18,7 +18,7 @@ static const struct {
     const char *library;
     const char *openssl;
 } renamed[] = {
-    {"CLIENTHELLO_PARSE_FAILED", "length mismatch"},
+    {"CLIENTHELLO_PARSE_FAILED", "decode error"},
     {"NO_SHARED_GROUP", "no suitable key share"},
     {"NO_COMMON_SIGNATURE_ALGORITHMS", "no suitable signature algorithm"},
     {"TLSV1_ALERT_CERTIFICATE_REQUIRED", "tlsv13 alert certificate required"},

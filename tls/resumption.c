@@ -7,6 +7,9 @@
 
 #include <openssl/sha.h>
 
+/* A hundred days, as in Postfix; the library has limits of its own below that. */
+#define TIMEOUT_MAX 8640000
+
 /*
  * The session id context is a digest of what the policy demands. Without it a session that was
  * negotiated under lenient rules, or without a client certificate, could be resumed where stricter
@@ -31,5 +34,13 @@ static bool set_session_id_context(SSL_CTX *context, const struct tls_policy *po
 bool tls_resumption_configure(SSL_CTX *context, const struct tls_policy *policy)
 {
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+    if (policy->session_timeout <= 0) {
+        SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
+    } else {
+        uint32_t seconds =
+            policy->session_timeout > TIMEOUT_MAX ? TIMEOUT_MAX : (uint32_t)policy->session_timeout;
+        SSL_CTX_set_timeout(context, seconds);
+        SSL_CTX_set_session_psk_dhe_timeout(context, seconds);
+    }
     return SSL_CTX_set_num_tickets(context, 1) == 1 && set_session_id_context(context, policy);
 }

@@ -11,7 +11,8 @@
 #include "tls/library.h"
 
 /* Set up tickets in CONTEXT: one for each handshake, as Postfix sends, encrypted under keys that
- * the library makes and rotates in this process. False: out of memory. */
+ * the library makes and rotates in this process; good for POLICY's session_timeout, none at all if
+ * that is 0. False: out of memory. */
 bool tls_resumption_configure(SSL_CTX *context, const struct tls_policy *policy);
 
 #endif

@@ -9,6 +9,7 @@ import pytest
 from harness.backend_dialogue import DROP, HANG, RESET, Say
 from harness.client import Closed
 from harness.ports import free_port
+from harness.wait import wait_until
 
 CONTENT = b"Subject: x\r\n\r\nbody\r\n"
 TIMEOUT = {"gatepost_backend_timeout": "1s", "gatepost_backend_connect_timeout": "1s"}
@@ -17,8 +18,9 @@ COMMANDS = [("MAIL", b"MAIL FROM:<>"), ("RCPT", b"RCPT TO:<r@x>"), ("DATA", b"DA
 
 @pytest.fixture
 def daemon(make_gatepost, backend):
-    """In front of the scripted backend, with short timeouts."""
-    return make_gatepost(backend.endpoint, **TIMEOUT)
+    """In front of the scripted backend, with short timeouts. One worker, so that after one EHLO it
+    is known that the daemon knows the backend."""
+    return make_gatepost(backend.endpoint, gatepost_workers="1", **TIMEOUT)
 
 
 def temporary(reply):
@@ -132,8 +134,7 @@ def test_backend_that_comes_up_later(make_gatepost, backend, connect):
     backend.close()
     daemon = make_gatepost(backend.endpoint, **TIMEOUT)
     backend.open()
-    client = connect(daemon)
-    assert run_until_failure(client).code == 250
+    wait_until(lambda: connect(daemon).command("EHLO x.example").code == 250, "the backend's return")
 
 
 def test_backend_that_does_not_accept(make_gatepost, connect):

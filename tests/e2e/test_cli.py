@@ -36,7 +36,7 @@ def check_no_crash(result):
 def test_check_of_a_good_configuration(configured):
     result = run_in(configured, "check")
     assert result.returncode == 0, result
-    assert "error" not in result.stdout + result.stderr
+    assert "error:" not in result.stdout + result.stderr
 
 
 def test_config_prints_like_postconf(configured):
@@ -113,8 +113,8 @@ ERRORS = {
     "backend": (b"gatepost_backend = nowhere\n", "gatepost_backend"),
     "missing certificate": (b"smtpd_tls_cert_file = /nonexistent/cert.pem\n",
                             "/nonexistent/cert.pem"),
-    "recursion": (b"a = $b\nb = $a\nsmtpd_banner = $a\n", "nest|recurs|loop|deep"),
-    "self recursion": (b"smtpd_banner = x $smtpd_banner\n", "nest|recurs|loop|deep"),
+    "recursion": (b"a = $b\nb = $a\nsmtpd_banner = $a\n", "used in its own value"),
+    "self recursion": (b"smtpd_banner = x $smtpd_banner\n", "used in its own value"),
     "unbalanced": (b"smtpd_banner = ${myhostname\n", "smtpd_banner|brace|truncated|unbalanced"),
     "none on this host": (b"gatepost_backend_protocol = none\n", "open relay"),
 }

@@ -18,10 +18,12 @@ def documented():
     return dict(rows)
 
 
-@pytest.fixture(scope="module")
-def defaults():
+@pytest.fixture
+def defaults(directory):
     """Parameter to default, from the program."""
-    result = run_command("config", "-d")
+    with open(os.path.join(directory, "gatepost.cf"), "w", encoding="ascii"):
+        pass
+    result = run_command("-c", directory, "config", "-d")
     assert result.returncode == 0, result
     return dict(line.split(" =", 1) for line in result.stdout.splitlines())
 

@@ -130,7 +130,6 @@ def send_many(connect, daemon, rng, recipients, forbidden=(b"\r\n", b"\r\n")):
     return contents
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("part", range(PARTS))
 def test_real_postfix(gatepost, connect, postfix, recipient, part):
     rng = random_source(part)

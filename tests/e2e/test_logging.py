@@ -10,6 +10,7 @@ import pytest
 
 from harness.client import tls_context
 from harness.daemon import HOSTNAME
+from harness.wait import wait_until
 
 PREFIX = re.compile(r"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \S+ gatepost/[a-z]+\[\d+\]: \S.*")
 CLIENT = r"unknown\[127\.0\.0\.2\]"
@@ -26,9 +27,9 @@ def check_lines(daemon):
 
 
 def session_lines(daemon):
-    """What was logged about clients, without prefix; complete up to the last disconnect."""
-    return [line.split("]: ", 1)[1] for line in daemon.log().splitlines()
-            if "gatepost/smtpd[" in line]
+    """What was logged from the first connection on, without prefix."""
+    records = [line.split("]: ", 1)[1] for line in daemon.log().splitlines()]
+    return records[records.index("connect from unknown[127.0.0.2]"):]
 
 
 def test_start_and_stop(gatepost):
@@ -49,11 +50,10 @@ def test_a_session(gatepost, connect, recipient):
     client.deliver(recipient(), b"Subject: x\r\n\r\n")
     client.quit()
     gatepost.wait_log(rf"disconnect from {CLIENT} ")
-    cipher = client.socket and "ECDHE-ECDSA-AES256-GCM-SHA384 (256/256 bits)"
     assert session_lines(gatepost) == [
         "connect from unknown[127.0.0.2]",
         "Anonymous TLS connection established from unknown[127.0.0.2]: "
-        f"TLSv1.2 with cipher {cipher}",
+        "TLSv1.2 with cipher ECDHE-ECDSA-AES256-GCM-SHA384 (256/256 bits)",
         "disconnect from unknown[127.0.0.2] ehlo=2 starttls=1 mail=1 rcpt=1 data=1 noop=1 quit=1 "
         "commands=8",
     ]
@@ -145,7 +145,8 @@ def test_unsupported_protocol(make_gatepost, backend, connect):
 
 
 def test_alert_from_the_client(gatepost, connect):
-    context = tls_context()
+    # With TLS 1.3, OpenSSL sends this alert in cleartext, which BoringSSL does not read.
+    context = tls_context(maximum=ssl.TLSVersion.TLSv1_2)
     context.verify_mode = ssl.CERT_REQUIRED
     failed_handshake(connect, gatepost, context)
     gatepost.wait_log(r"warning: TLS library problem: error:\S+:.*alert unknown ca:")
@@ -211,7 +212,7 @@ def test_log_of_many_sessions_is_whole(gatepost, connect):
     """Two workers and the master write at once: no line is torn."""
     for _ in range(100):
         connect(gatepost).quit()
-    gatepost.wait_log(rf"(disconnect from {CLIENT}[\s\S]*){{100}}")
+    wait_until(lambda: gatepost.log().count("]: disconnect from") == 100, "100 sessions' end")
     lines = check_lines(gatepost)
     assert sum("]: connect from" in line for line in lines) == 100
 

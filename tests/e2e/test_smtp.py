@@ -241,7 +241,7 @@ def test_long_commands(make_gatepost, backend, connect):
         reply = client.command("Y" * length)
         assert reply.code == 500 and "too long" in reply.text
     assert client.command("NOOP").code == 250
-    assert relayed(backend.sessions[0]) == [fits.encode()]
+    assert relayed(backend.sessions[0]) == [fits.encode(), b"NOOP"]
 
 
 def test_commands_end_in_a_bare_lf_too(session):

@@ -113,7 +113,8 @@ def test_client_that_does_not_read(make_gatepost, backend, connect):
 def test_client_timeout_does_not_run_while_the_backend_thinks(make_gatepost, backend, connect,
                                                              step):
     """A slow backend has its own, longer timeout."""
-    daemon = make_gatepost(backend.endpoint, smtpd_timeout="1s", gatepost_backend_timeout="3s")
+    daemon = make_gatepost(backend.endpoint, smtpd_timeout="1s", gatepost_backend_timeout="3s",
+                           gatepost_workers="1")
     connect(daemon).ehlo()
     backend.arm(step, HANG)
     client = connect(daemon)

@@ -44,6 +44,8 @@ static const struct data_case data_cases[] = {
     {BARE_NEWLINE_NOTE, TEXT(A "x\n\r\n" END), TEXT(A "x\r\n\r\n" END), true},
     {BARE_NEWLINE_REJECT, TEXT(A "x\n\r\n" END), TEXT(A "x\r\n\r\n" END), true},
     {NO, TEXT("A: b\n\nx\n" END), TEXT("A: b\r\n\r\nx\r\n" END), false},
+    {NORMAL, TEXT(A "x\r\n\n\ny\r\r\n\n\r\n" END), TEXT(A "x\r\n\r\n\r\ny\r\r\n\r\n\r\n" END),
+     true},
     /* what is no end of data */
     {NORMAL, TEXT(A "x\n.\ny\r\n" END), TEXT(A "x\r\ny\r\n" END), true},
     {NORMAL, TEXT(A "x\n.\r\ny\r\n" END), TEXT(A "x\r\ny\r\n" END), true},

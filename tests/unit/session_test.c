@@ -40,7 +40,7 @@ struct step {
     "250-AUTH PLAIN LOGIN\r\n250-XCLIENT NAME ADDR\r\n250-ENHANCEDSTATUSCODES\r\n250-8BITMIME\r\n" \
     "250 CHUNKING\r\n"
 #define EHLO_OFFERED(tls_line)                                                                     \
-    "250-mx.test\r\n250-PIPELINING\r\n250-SIZE 9997934\r\n250-VRFY\r\n250-ETRN\r\n" tls_line       \
+    "250-mx.test\r\n250-PIPELINING\r\n250-SIZE 9997952\r\n250-VRFY\r\n250-ETRN\r\n" tls_line       \
     "250-AUTH PLAIN LOGIN\r\n250-ENHANCEDSTATUSCODES\r\n250-8BITMIME\r\n250 CHUNKING\r\n"
 #define OPEN_BACKEND(helo)                                                                         \
     {DIALED, ""}, {GETS, "PROXY TCP4 192.0.2.1 192.0.2.2 1000 25\r\n"}, {BACKEND, "220 back\r\n"}, \

@@ -48,8 +48,10 @@ class Backend:
 
     def close(self):
         """Stops listening, ends all connections."""
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
+        if self._listener:
+            self._listener.shutdown(socket.SHUT_RDWR)
+            self._listener.close()
+            self._listener = None
         for conn in list(self._connections):
             try:
                 conn.shutdown(socket.SHUT_RDWR)

@@ -102,9 +102,10 @@ class Client:
                 return Reply(int(code), tuple(lines), raw)
 
     def rest(self):
-        """Everything until the server closes."""
+        """Everything until the server closes; then closes too."""
         while self._receive():
             pass
+        self.close()
         rest, self._buffer = self._buffer, b""
         return rest
 
@@ -164,7 +165,6 @@ class Client:
         """QUIT; the server says 221 and closes."""
         self.expect(221, "QUIT")
         assert self.rest() == b""
-        self.close()
 
 
 def dot_stuff(content):
