@@ -227,8 +227,8 @@ static int take_relation(struct expansion *ex, const struct frame *frame, unsign
                          struct slice *body, bool *truth)
 {
     struct slice operands[2];
-    enum comparison comparison;
-    bool level;
+    enum comparison comparison = EQUAL;
+    bool level = false;
 
     if (take_braced(ex, body, &operands[0]) != 0 ||
         take_operator(ex, body, &comparison, &level) != 0)

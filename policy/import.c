@@ -125,6 +125,7 @@ static void convert(struct import *import, FILE *out)
     }
     import_find_services(import);
     import_make_lines(import);
+    import_choose_backend(import);
     import_rewrite_values(import);
     import_add_findings(import);
     import_write(import, memory);

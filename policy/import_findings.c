@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "policy/config.h"
+#include "policy/known.h"
 #include "policy/tls_policy.h"
 
 #define TRIAL "trial"
@@ -75,7 +76,8 @@ static void collect(void *ctx, enum diag_severity severity, const char *text)
         return;
     }
     struct import_line *line = trial->lines[number - 1];
-    if (line->role == SETTING_PARAM || line->role == SETTING_FOREIGN)
+    /* What there is to say on other names is said already. */
+    if (line->role == SETTING_PARAM || known_note_find(line->name) != NULL)
         add_finding(trial->import, line, severity, strip(line, text + length));
 }
 

@@ -50,7 +50,7 @@ struct import {
                                              postscreen in front, the service smtpd/pass; or NULL */
     bool postscreen;                      /* FRONT is one */
     const char *backend_host;             /* "127.0.0.1" or "[::1]" */
-    unsigned *ports; /* of a backend for each service that could have one, else 0. Owned. */
+    unsigned *ports;       /* of a backend for each service that could have one, else 0. Owned. */
     unsigned backend_port; /* the one for FRONT */
     struct settings settings; /* the lines, in their order and with the same index, then others */
     struct import_line *lines;
@@ -83,6 +83,8 @@ char *import_full_value(struct import *import, const char *name, const char *val
 
 /* import_listen.c: find the services and a free port for the backend. */
 void import_find_services(struct import *import);
+/* Decide on the address of the backends; the lines are there. */
+void import_choose_backend(struct import *import);
 /* Whether a service takes mail from other hosts, so that gatepost could stand before it. */
 bool import_is_public(const struct master_service *service);
 /* Write gatepost_listen and gatepost_backend. */
@@ -93,8 +95,9 @@ void import_add_findings(struct import *import);
 
 /* import_loss.c: write and report what Postfix will not see any more. */
 void import_write_losses(struct import *import, FILE *out);
-/* The words that must not stay in a restriction list behind gatepost. */
-bool import_breaks_backend(const char *word, size_t length);
+/* VALUE without the restriction that would refuse all mail behind gatepost; for the caller to free.
+ * NULL if it does not have it. */
+char *import_without_plaintext_check(const char *value);
 
 /* import_advice.c: write the commands for the Postfix behind gatepost. */
 void import_write_commands(struct import *import, FILE *out);
@@ -106,6 +109,8 @@ bool import_is_carried(const char *name);
 
 /* import_write.c: write everything. */
 void import_write(struct import *import, FILE *out);
+/* Whether the gatepost.cf has AUTH only over TLS. */
+bool import_is_auth_only(struct import *import);
 /* Write TEXT as comment lines, wrapped; its newlines end paragraphs. */
 void import_comment(FILE *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

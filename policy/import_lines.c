@@ -49,8 +49,9 @@ static const struct {
     {"tls_wildcard_matches_multiple_labels", "For Postfix's SMTP client only."},
     {"tls_", "gatepost does not need it."},
     {"tlsproxy_client_", NULL},
-    {"tlsproxy_", "tlsproxy(8) serves postscreen(8), which sees no TLS behind gatepost; smtpd_tls_* "
-                  "here holds for all clients."},
+    {"tlsproxy_",
+     "tlsproxy(8) serves postscreen(8), which sees no TLS behind gatepost; smtpd_tls_* "
+     "here holds for all clients."},
 };
 
 void import_reason(struct import_line *line, const char *format, ...)

@@ -1,5 +1,6 @@
 /*
- * import_listen.c: which services of master.cf face other hosts, and where gatepost listens instead.
+ * import_listen.c: which services of master.cf face other hosts, and where gatepost listens
+ * instead.
  */
 #include "policy/import_internal.h"
 
@@ -36,8 +37,8 @@ static bool is_loopback(const struct master_service *service)
 /* Whether it is an smtpd(8) or postscreen(8) on TCP. */
 static bool is_smtp_server(const struct master_service *service)
 {
-    return strcmp(service->type, "inet") == 0 && (strcmp(service->command, "smtpd") == 0 ||
-                                                  strcmp(service->command, "postscreen") == 0);
+    return strcmp(service->type, "inet") == 0 &&
+           (strcmp(service->command, "smtpd") == 0 || strcmp(service->command, "postscreen") == 0);
 }
 
 bool import_is_public(const struct master_service *service)
@@ -68,8 +69,7 @@ static void find_front(struct import *import)
             best = rank(import->front);
         }
     }
-    import->postscreen =
-        import->front != NULL && strcmp(import->front->command, "postscreen") == 0;
+    import->postscreen = import->front != NULL && strcmp(import->front->command, "postscreen") == 0;
     import->handler =
         import->postscreen ? master_cf_find(&import->master, "smtpd", "pass") : import->front;
 }
@@ -154,7 +154,12 @@ void import_find_services(struct import *import)
         if (service != import->front && import_is_public(service))
             import->ports[i] = take_port(used);
     }
-    import->backend_host = "127.0.0.1";
+}
+
+void import_choose_backend(struct import *import)
+{
+    /* Without IPv4, master(8) does not open a listener at 127.0.0.1. */
+    import->backend_host = uses_family(import, "ipv4") ? "127.0.0.1" : "[::1]";
 }
 
 /* Append one address of inet_interfaces. */
@@ -217,8 +222,7 @@ static bool is_listener_option(const char *name)
 }
 
 /* Append ", name=value". */
-static void add_option(struct import *import, const char *name, const char *value,
-                       struct text *out)
+static void add_option(struct import *import, const char *name, const char *value, struct text *out)
 {
     struct text reasons = {0};
     char *portable = import_portable_value(import, name, value, &reasons);
@@ -300,11 +304,12 @@ static void write_others(struct import *import, const char *listen, FILE *out)
         add_listeners(import, i, &listeners);
     }
     if (names.length > 0) {
-        import_comment(out,
-                       "These services of master.cf stay as they are, with Postfix's own TLS: %s. "
-                       "Instead, gatepost can stand before them too, with this and the commands for "
-                       "them at the end:",
-                       names.data);
+        import_comment(
+            out,
+            "These services of master.cf stay as they are, with Postfix's own TLS: %s. "
+            "Instead, gatepost can stand before them too, with this and the commands for "
+            "them at the end:",
+            names.data);
         fprintf(out, "#gatepost_listen = %s\n%s", listen, listeners.data);
     }
     text_free(&names);
@@ -319,8 +324,8 @@ void import_write_listen(struct import *import, FILE *out)
         import_comment(out, "master.cf has no smtpd(8) or postscreen(8) on port 25.");
     } else {
         add_endpoints(import, import->front, &listen);
-        import_comment(out, "Where %s/inet of master.cf (line %u) listened, %s.", import->front->name,
-                       import->front->line,
+        import_comment(out, "Where %s/inet of master.cf (line %u) listened, %s.",
+                       import->front->name, import->front->line,
                        port_of(import->front) == import->front->name
                            ? "with inet_interfaces and inet_protocols"
                            : "at its own address");

@@ -14,7 +14,7 @@
 
 #define MASTER_MAX_SIZE ((size_t)4 << 20)  /* bytes in a file */
 #define MASTER_MAX_SERVICES ((size_t)4096) /* services in a file */
-#define MASTER_MAX_OPTIONS 1000             /* -o options of a service */
+#define MASTER_MAX_OPTIONS 1000            /* -o options of a service */
 #define MASTER_MAX_ERRORS 100              /* reported before the reader gives up */
 #define MASTER_COLUMNS 5
 

@@ -19,11 +19,16 @@
 
 /* Postfix's defaults that values refer to, as compiled for Linux systems. */
 static const char *const postfix_defaults[][2] = {
-    {"command_directory", "/usr/sbin"},       {"daemon_directory", "/usr/lib/postfix/sbin"},
-    {"data_directory", "/var/lib/postfix"},   {"inet_interfaces", "all"},
-    {"inet_protocols", "all"},                {"mail_owner", "postfix"},
-    {"process_name", "smtpd"},                {"queue_directory", "/var/spool/postfix"},
-    {"service_name", "smtp"},                 {"setgid_group", "postdrop"},
+    {"command_directory", "/usr/sbin"},
+    {"daemon_directory", "/usr/lib/postfix/sbin"},
+    {"data_directory", "/var/lib/postfix"},
+    {"inet_interfaces", "all"},
+    {"inet_protocols", "all"},
+    {"mail_owner", "postfix"},
+    {"process_name", "smtpd"},
+    {"queue_directory", "/var/spool/postfix"},
+    {"service_name", "smtp"},
+    {"setgid_group", "postdrop"},
 };
 
 /* What an expansion needs to know. */
@@ -61,8 +66,7 @@ static const char *next_reference(const char **cursor, size_t *length)
 /* Keep a string until the expansion is over. */
 static const char *remember(struct context *context, char *string)
 {
-    context->strings =
-        text_resize(context->strings, context->count + 1, sizeof(*context->strings));
+    context->strings = text_resize(context->strings, context->count + 1, sizeof(*context->strings));
     context->strings[context->count++] = string;
     return string;
 }
@@ -104,8 +108,7 @@ static const char *look_up(void *ctx, const char *name, size_t length, bool test
 {
     struct context *context = ctx;
     const struct import_line *line = import_find(context->import, name, length);
-    const char *value =
-        line != NULL ? line->written : find_default(context->import, name, length);
+    const char *value = line != NULL ? line->written : find_default(context->import, name, length);
 
     if (!test && context->keep_references && import_is_param(name, length)) {
         struct text reference = {0};
@@ -301,8 +304,7 @@ void import_rewrite_values(struct import *import)
         if (!line->effective || line->role != SETTING_PARAM || line->fate != IMPORT_KEEP)
             continue;
         free(line->value);
-        line->value =
-            import_portable_value(import, line->name, line->written, &line->reasons);
+        line->value = import_portable_value(import, line->name, line->written, &line->reasons);
         rewrite_path(import, line);
     }
 }

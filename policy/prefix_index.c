@@ -16,8 +16,8 @@
 #define MAX_LEVELS 7 /* BLOCK to the 7th is more than PREFIX_INDEX_MAX */
 #define MAX_DEPTH 129
 
-/* Sorted addresses in blocks; the last one is filled up with the highest address. The halves of IPv6
- * addresses are apart, since mostly the upper ones are enough. */
+/* Sorted addresses in blocks; the last one is filled up with the highest address. The halves of
+ * IPv6 addresses are apart, since mostly the upper ones are enough. */
 struct level {
     size_t size;      /* without what fills up the last block */
     uint32_t *narrow; /* IPv4 */
@@ -189,7 +189,8 @@ void prefix_index_free(struct prefix_index *index)
 /* Fetch what a lookup will want of the last level and of the records, all at once: one after the
  * other would take as many times as long. In line, since gcc 12 takes a function that only
  * prefetches for one without effect. */
-static inline __attribute__((always_inline)) void prefetch(const struct prefix_index *index, size_t at)
+static inline __attribute__((always_inline)) void prefetch(const struct prefix_index *index,
+                                                           size_t at)
 {
     const struct level *level = &index->levels[0];
 
