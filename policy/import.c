@@ -72,6 +72,10 @@ static int parse(struct import *import, const struct import_source *source)
                         import->diag) != 0)
         status = -1;
     text_free(&name);
+    for (size_t i = 0; i < import->main.count; i++)
+        settings_add(&import->main_settings, import->main.entries[i].name,
+                     import->main.entries[i].value, "", false);
+    settings_index(&import->main_settings);
     return status;
 }
 
@@ -84,6 +88,7 @@ static void clear(struct import *import)
     }
     free(import->lines);
     settings_free(&import->settings);
+    settings_free(&import->main_settings);
     maincf_free(&import->main);
     master_cf_free(&import->master);
     free(import->ports);
@@ -126,6 +131,7 @@ static void convert(struct import *import, FILE *out)
     import_find_services(import);
     import_make_lines(import);
     import_choose_backend(import);
+    import_decide_level(import);
     import_rewrite_values(import);
     import_add_findings(import);
     import_write(import, memory);

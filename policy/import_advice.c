@@ -84,8 +84,23 @@ bool import_is_carried(const char *name)
     return true;
 }
 
+/* Append a list of restrictions, without the one that gatepost has taken over. */
+static void add_restrictions(struct import *import, const struct master_service *service,
+                             const char *name, const char *value, struct text *out)
+{
+    if (import_checks_plaintext(import, name, value) && import_is_enforced(import, service)) {
+        char *without = import_without_plaintext_check(import, name, value);
+
+        add_option(name, without, out);
+        free(without);
+    } else {
+        add_option(name, value, out);
+    }
+}
+
 /* Append the options that a service had and that are not about TLS. */
-static void add_carried(const struct master_service *service, struct text *out)
+static void add_carried(struct import *import, const struct master_service *service,
+                        struct text *out)
 {
     for (size_t i = 0; i < service->option_count; i++) {
         const struct master_option *option = &service->options[i];
@@ -93,9 +108,7 @@ static void add_carried(const struct master_service *service, struct text *out)
         if (!import_is_carried(option->name) ||
             master_service_option(service, option->name) != option->value)
             continue;
-        char *without = import_without_plaintext_check(option->value);
-        add_option(option->name, without != NULL ? without : option->value, out);
-        free(without);
+        add_restrictions(import, service, option->name, option->value, out);
     }
     if (*service->others != '\0')
         text_format(out, " %s", service->others);
@@ -110,18 +123,17 @@ static void add_corrections(struct import *import, const struct master_service *
 
     if (wrapper != NULL && strcmp(wrapper, "no") != 0)
         add_option("smtpd_tls_wrappermode", "no", out);
-    if (sasl != NULL && *sasl != '\0' && strchr(sasl, '$') == NULL && import_is_auth_only(import) &&
+    if (sasl != NULL && *sasl != '\0' && strchr(sasl, '$') == NULL &&
+        import_is_auth_only(import, service) &&
         master_service_option(service, "smtpd_sasl_security_options") == NULL)
         add_option("smtpd_sasl_security_options", sasl, out);
     for (size_t i = 0; i < import->main.count; i++) {
         const struct import_line *line = &import->lines[i];
-        char *without = import_without_plaintext_check(line->written);
 
-        if (without != NULL && line->role != SETTING_UNUSED && import_is_carried(line->name) &&
-            import_main_value(import, line->name) == import->main.entries[i].value &&
-            master_service_option(service, line->name) == NULL)
-            add_option(line->name, without, out);
-        free(without);
+        if (import_counts_in_main(import, i) && import_is_enforced(import, service) &&
+            master_service_option(service, line->name) == NULL &&
+            import_checks_plaintext(import, line->name, line->written))
+            add_restrictions(import, service, line->name, line->written, out);
     }
 }
 
@@ -135,7 +147,7 @@ static void add_smtpd_options(struct import *import, const struct master_service
     add_option("smtpd_tls_auth_only", "no", out);
     add_option("smtpd_forbid_bare_newline", "normalize", out);
     add_corrections(import, service, out);
-    add_carried(service, out);
+    add_carried(import, service, out);
 }
 
 /* Append "name type - - - - - ", with the columns of SERVICE. */
@@ -211,7 +223,7 @@ static void write_postscreen(struct import *import, const struct master_service 
     text_add_string(&spec, " postscreen");
     add_option("postscreen_upstream_proxy_protocol", "haproxy", &spec);
     add_option("postscreen_tls_security_level", "none", &spec);
-    add_carried(import->front, &spec);
+    add_carried(import, import->front, &spec);
     write_service(import, PROMPT, name.data, "inet", &spec, out);
     text_free(&spec);
     if (smtpd != NULL) {
@@ -239,7 +251,7 @@ static void explain_postscreen(struct import *import, FILE *out)
 }
 
 /* Write the commands for a master.cf without a service on port 25. */
-static void write_new(struct import *import, FILE *out)
+static void write_new(struct import *import, const char *reload, FILE *out)
 {
     static const struct master_service none = {.name = "",
                                                .type = "inet",
@@ -248,24 +260,45 @@ static void write_new(struct import *import, FILE *out)
                                                .others = ""};
 
     write_smtpd(import, PROMPT, &none, &none, import->backend_port, out);
+    fprintf(out, PROMPT "%s\n", reload);
+    import_comment(out, "And start gatepost.");
+}
+
+/* Write the commands for an smtpd(8) on port 25: first one for gatepost is set up beside it. */
+static void write_plain_front(struct import *import, const char *reload, FILE *out)
+{
+    write_smtpd(import, PROMPT, import->front, import->front, import->backend_port, out);
+    fprintf(out, PROMPT "%s\n", reload);
+    import_comment(out, "When gatepost check has nothing against it, the one on port 25 goes:");
+    write_removal(import, PROMPT, import->front, out);
+    fprintf(out, PROMPT "%s\n", reload);
+    import_comment(out, "And gatepost is started at once.");
+}
+
+/* Write the commands for postscreen(8) on port 25, with the choice to do without it. */
+static void write_screened_front(struct import *import, const char *reload, FILE *out)
+{
+    const struct master_service *smtpd = import->handler;
+
+    /* Two of them at once would quarrel over the cache. */
+    write_postscreen(import, smtpd, out);
+    write_removal(import, PROMPT, import->front, out);
+    fprintf(out, PROMPT "%s\n", reload);
+    import_comment(out, "And gatepost is started at once.");
+    fputs("#\n", out);
+    import_comment(out, "Or, without postscreen(8), instead of the postconf lines above:");
+    write_smtpd(import, "#   ", smtpd != NULL ? smtpd : import->front, import->front,
+                import->backend_port, out);
+    write_removal(import, "#   ", import->front, out);
 }
 
 /* Write the commands for the service on port 25. */
-static void write_front(struct import *import, FILE *out)
+static void write_front(struct import *import, const char *reload, FILE *out)
 {
     if (import->postscreen)
-        write_postscreen(import, import->handler, out);
+        write_screened_front(import, reload, out);
     else
-        write_smtpd(import, PROMPT, import->front, import->front, import->backend_port, out);
-    write_removal(import, PROMPT, import->front, out);
-    if (import->postscreen) {
-        const struct master_service *smtpd = import->handler;
-
-        import_comment(out, "Or, without postscreen(8): instead of the postconf -M lines above");
-        write_smtpd(import, "#   ", smtpd != NULL ? smtpd : import->front, import->front,
-                    import->backend_port, out);
-        write_removal(import, "#   ", import->front, out);
-    }
+        write_plain_front(import, reload, out);
 }
 
 void import_write_service_commands(struct import *import, const struct master_service *service,
@@ -306,12 +339,10 @@ void import_write_commands(struct import *import, FILE *out)
     fputs("#\n", out);
     write_copy(import, PROMPT, false, out);
     if (import->front != NULL)
-        write_front(import, out);
+        write_front(import, reload.data, out);
     else
-        write_new(import, out);
+        write_new(import, reload.data, out);
     fputs("#\n", out);
-    import_comment(out, "Then, so that nobody finds port 25 closed for long:");
-    fprintf(out, "#   gatepost check\n#   %s && gatepost run\n", reload.data);
     import_comment(out, "And back: stop gatepost, and");
     write_copy(import, "#   ", true, out);
     fprintf(out, "#   %s\n", reload.data);

@@ -2,7 +2,8 @@
  * import_internal.h: what the steps of an import hand to each other.
  *
  * import.c reads and calls the steps: import_lines.c makes a struct import_line of everything in
- * main.cf and of the -o options that hold on port 25; import_values.c rewrites values that would
+ * main.cf and of the -o options that hold on port 25; import_level.c decides on the security level;
+ * import_values.c rewrites values that would
  * not mean the same here; import_listen.c finds out where to listen; import_findings.c asks
  * gatepost's own configuration reader what it has to say on each line; import_write.c writes the
  * file, with import_loss.c and import_advice.c for what is to be said about Postfix.
@@ -53,6 +54,7 @@ struct import {
     unsigned *ports;       /* of a backend for each service that could have one, else 0. Owned. */
     unsigned backend_port; /* the one for FRONT */
     struct settings settings; /* the lines, in their order and with the same index, then others */
+    struct settings main_settings; /* main.cf alone, with the index of its entries */
     struct import_line *lines;
     size_t count;
     struct diag *diag;
@@ -66,11 +68,20 @@ struct import_line *import_find(struct import *import, const char *name, size_t 
 const char *import_value(struct import *import, const char *name);
 /* The value in main.cf, unexpanded, or NULL. */
 const char *import_main_value(const struct import *import, const char *name);
+/* Whether an entry of main.cf is the last one with its name there. */
+bool import_counts_in_main(const struct import *import, size_t index);
 /* Whether LENGTH bytes at NAME are the name of one of gatepost's parameters. */
 bool import_is_param(const char *name, size_t length);
+/* Whether clients of a service get nowhere without TLS: it is enforced by gatepost. */
+bool import_is_enforced(struct import *import, const struct master_service *service);
+/* The same for AUTH. */
+bool import_is_auth_only(struct import *import, const struct master_service *service);
 /* Append a paragraph to a line's reasons. */
 void import_reason(struct import_line *line, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* import_level.c: decide on smtpd_tls_security_level and what it replaces. */
+void import_decide_level(struct import *import);
 
 /* import_values.c: rewrite the values of the lines that are kept; the operator's own names that
  * they refer to are kept too. */
@@ -95,9 +106,11 @@ void import_add_findings(struct import *import);
 
 /* import_loss.c: write and report what Postfix will not see any more. */
 void import_write_losses(struct import *import, FILE *out);
-/* VALUE without the restriction that would refuse all mail behind gatepost; for the caller to free.
- * NULL if it does not have it. */
-char *import_without_plaintext_check(const char *value);
+/* Whether a line is a list of restrictions with reject_plaintext_session, which would refuse all
+ * mail behind gatepost. */
+bool import_checks_plaintext(struct import *import, const char *name, const char *value);
+/* VALUE without reject_plaintext_session; for the caller to free. */
+char *import_without_plaintext_check(struct import *import, const char *name, const char *value);
 
 /* import_advice.c: write the commands for the Postfix behind gatepost. */
 void import_write_commands(struct import *import, FILE *out);
@@ -109,8 +122,6 @@ bool import_is_carried(const char *name);
 
 /* import_write.c: write everything. */
 void import_write(struct import *import, FILE *out);
-/* Whether the gatepost.cf has AUTH only over TLS. */
-bool import_is_auth_only(struct import *import);
 /* Write TEXT as comment lines, wrapped; its newlines end paragraphs. */
 void import_comment(FILE *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

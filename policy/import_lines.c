@@ -90,11 +90,16 @@ const char *import_value(struct import *import, const char *name)
 
 const char *import_main_value(const struct import *import, const char *name)
 {
-    for (size_t i = import->main.count; i > 0; i--) {
-        if (strcmp(import->main.entries[i - 1].name, name) == 0)
-            return import->main.entries[i - 1].value;
-    }
-    return NULL;
+    const struct setting *setting = settings_find(&import->main_settings, name, strlen(name));
+
+    return setting != NULL ? setting->value : NULL;
+}
+
+bool import_counts_in_main(const struct import *import, size_t index)
+{
+    const struct setting *setting = &import->main_settings.all[index];
+
+    return settings_find(&import->main_settings, setting->name, strlen(setting->name)) == setting;
 }
 
 /* Append one setting and its line; the line is completed when all are there. */
@@ -144,8 +149,7 @@ static void add_defaults(struct import *import)
 {
     if (uses_level(import) && !is_given(import, "compatibility_level"))
         add_line(import, "compatibility_level", "0", NULL, 0);
-    if (!is_given(import, "smtpd_tls_security_level") && !is_given(import, "smtpd_use_tls") &&
-        !is_given(import, "smtpd_enforce_tls"))
+    if (!is_given(import, "smtpd_tls_security_level"))
         add_line(import, "smtpd_tls_security_level", "none", NULL, 0);
 }
 
@@ -223,8 +227,6 @@ static void judge_origin(struct import *import, struct import_line *line)
         import_reason(line, "Not set in main.cf, where it is 0 by default, not as here.");
     } else if (line->file == NULL) {
         line->fate = IMPORT_KEEP;
-        import_reason(line, "main.cf sets neither this nor smtpd_use_tls: Postfix offered no TLS "
-                            "to its clients. Change it to may and STARTTLS is offered.");
     } else if (strcmp(line->file, "master.cf") == 0 && line->fate != IMPORT_STAYS) {
         const char *before = import_main_value(import, line->name);
 

@@ -31,8 +31,9 @@ static const struct {
      "permit_tls_clientcerts permits nobody: clients that relied on it need another permission, "
      "such as permit_sasl_authenticated or check_client_access"},
     {PLAINTEXT_CHECK, DIAG_WARNING,
-     "reject_plaintext_session would refuse all mail, so the commands below leave it out. What it "
-     "did is done by smtpd_tls_security_level = encrypt in this file"},
+     "reject_plaintext_session would refuse all mail. The commands below leave it out where "
+     "gatepost "
+     "refuses mail without TLS: smtpd_tls_security_level = encrypt"},
 };
 
 /* Parameters, if they have a value other than these. */
@@ -77,21 +78,55 @@ static bool has_word(const char *value, const char *word)
     return false;
 }
 
-char *import_without_plaintext_check(const char *value)
+/* Whether a parameter is a list of restrictions. */
+static bool is_restriction_list(struct import *import, const char *name)
 {
+    static const char end[] = "_restrictions";
+    const char *classes = import_value(import, "smtpd_restriction_classes");
+    size_t length = strlen(name);
+
+    if (strcmp(name, "local_header_rewrite_clients") == 0)
+        return true;
+    if (strncmp(name, "smtpd_", 6) == 0 && length > strlen(end) &&
+        strcmp(name + length - strlen(end), end) == 0)
+        return true;
+    return classes != NULL && has_word(classes, name);
+}
+
+/* Whether WORD stands in a list, or in what that refers to. */
+static bool has_restriction(struct import *import, const char *name, const char *value,
+                            const char *word)
+{
+    char *full = import_full_value(import, name, value);
+    bool found = has_word(full, word);
+
+    free(full);
+    return found;
+}
+
+bool import_checks_plaintext(struct import *import, const char *name, const char *value)
+{
+    return is_restriction_list(import, name) &&
+           has_restriction(import, name, value, PLAINTEXT_CHECK);
+}
+
+char *import_without_plaintext_check(struct import *import, const char *name, const char *value)
+{
+    char *list = has_word(value, PLAINTEXT_CHECK) ? text_copy(value)
+                                                  : import_full_value(import, name, value);
+    const char *cursor = list;
     struct text out = {0};
     const char *word;
     size_t length;
 
-    if (!has_word(value, PLAINTEXT_CHECK))
-        return NULL;
-    while ((word = text_next(&value, TEXT_LIST_SEPARATORS, true, &length)) != NULL) {
+    while ((word = text_next(&cursor, TEXT_LIST_SEPARATORS, true, &length)) != NULL) {
         if (length == strlen(PLAINTEXT_CHECK) && memcmp(word, PLAINTEXT_CHECK, length) == 0)
             continue;
         if (out.length > 0)
             text_add_string(&out, ", ");
         text_add(&out, word, length);
     }
+    free(list);
     return text_take(&out);
 }
 
@@ -111,8 +146,10 @@ static unsigned check_line(struct import *import, const struct import_line *line
 {
     unsigned count = 0;
 
-    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-        if (has_word(line->written, words[i].word)) {
+    bool list = is_restriction_list(import, line->name);
+
+    for (size_t i = 0; list && i < sizeof(words) / sizeof(words[0]); i++) {
+        if (has_restriction(import, line->name, line->written, words[i].word)) {
             add_loss(import, line, words[i].severity, words[i].text, out);
             count++;
         }
@@ -134,7 +171,7 @@ void import_write_losses(struct import *import, FILE *out)
     import_comment(out, "What this Postfix does not see any more, since its sessions are cleartext "
                         "now:");
     for (size_t i = 0; i < import->count; i++) {
-        if (import->lines[i].effective && import->lines[i].role != SETTING_UNUSED)
+        if (import->lines[i].effective)
             count += check_line(import, &import->lines[i], out);
     }
     if (count == 0)

@@ -193,13 +193,14 @@ static int check_columns(struct reader *reader, const struct master_service *ser
 {
     static const char *const types[] = {"inet", "unix", "unix-dgram", "fifo", "pass", NULL};
     static const char *const choices[] = {"y", "n", "-", NULL};
-    static const char *const names[] = {"private", "unprivileged", "chroot"};
+    static const char *const wrong[] = {"private: invalid field", "unprivileged: invalid field",
+                                        "chroot: invalid field"};
 
     if (!is_one_of(service->type, types))
         return report(reader, service->line, "invalid transport type", service->type);
     for (int i = MASTER_PRIVATE; i <= MASTER_CHROOT; i++) {
         if (!is_one_of(service->columns[i], choices))
-            return report(reader, service->line, names[i], service->columns[i]);
+            return report(reader, service->line, wrong[i], service->columns[i]);
     }
     if (strcmp(service->type, "inet") == 0 && strcmp(service->columns[MASTER_PRIVATE], "n") != 0)
         return report(reader, service->line, "an inet service must be non-private", service->name);

@@ -179,7 +179,7 @@ static bool is_portable(struct import *import, const char *value, unsigned depth
 }
 
 /* Keep the operator's own names that VALUE refers to. */
-static void keep_references(struct import *import, const char *value)
+static void keep_references(struct import *import, const char *value, unsigned depth)
 {
     size_t length;
     const char *name;
@@ -190,7 +190,8 @@ static void keep_references(struct import *import, const char *value)
         if (line == NULL || line->role != SETTING_USER || line->fate == IMPORT_KEEP)
             continue;
         line->fate = IMPORT_KEEP;
-        keep_references(import, line->written);
+        if (depth < MAX_DEPTH)
+            keep_references(import, line->written, depth + 1);
     }
 }
 
@@ -220,16 +221,19 @@ char *import_portable_value(struct import *import, const char *name, const char 
     size_t work = 0;
 
     if (is_portable(import, value, 0, &work)) {
-        keep_references(import, value);
+        keep_references(import, value, 0);
         return text_copy(value);
     }
     work = 0;
     context.keep_references = !has_comparison(import, value, 0, &work);
     char *result = expand(&context, name, value, error, sizeof(error));
-    if (result == NULL)
+    if (result == NULL) {
+        diag_error(import->diag, "%s = %.100s: %s", name, value, error);
         text_format(reasons, "Cannot be expanded: %s.\n", error);
-    else
+        keep_references(import, value, 0);
+    } else {
         text_format(reasons, "Was \"%s\", which refers to what only Postfix knows.\n", value);
+    }
     if (context.missing.length > 0)
         text_format(reasons, "Without a value in main.cf, and left out: %s.\n",
                     context.missing.data);
@@ -303,8 +307,9 @@ void import_rewrite_values(struct import *import)
 
         if (!line->effective || line->role != SETTING_PARAM || line->fate != IMPORT_KEEP)
             continue;
+        char *value = import_portable_value(import, line->name, line->value, &line->reasons);
         free(line->value);
-        line->value = import_portable_value(import, line->name, line->written, &line->reasons);
+        line->value = value;
         rewrite_path(import, line);
     }
 }

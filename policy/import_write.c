@@ -6,13 +6,13 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #define WIDTH 96
 
 /* Write one paragraph as comment lines. */
 static void write_paragraph(FILE *out, const char *text, size_t length)
 {
+    const char *indent = *text == '-' ? "#   " : "# ";
     size_t column = 0;
 
     for (size_t i = 0; i < length;) {
@@ -25,9 +25,11 @@ static void write_paragraph(FILE *out, const char *text, size_t length)
             column = 0;
         }
         if (end > i) {
-            fputs(column == 0 ? "# " : " ", out);
+            const char *before = column > 0 ? " " : i == 0 ? "# " : indent;
+
+            fputs(before, out);
             fwrite(text + i, 1, end - i, out);
-            column += (column == 0 ? 2 : 1) + (end - i);
+            column += strlen(before) + (end - i);
         }
         i = end < length ? end + 1 : end;
     }
@@ -57,15 +59,6 @@ void import_comment(FILE *out, const char *format, ...)
     if (length >= 0)
         write_paragraphs(out, text);
     free(text);
-}
-
-bool import_is_auth_only(struct import *import)
-{
-    const char *auth_only = import_value(import, "smtpd_tls_auth_only");
-    const char *level = import_value(import, "smtpd_tls_security_level");
-
-    return (auth_only != NULL && strcasecmp(auth_only, "yes") == 0) ||
-           (level != NULL && strcasecmp(level, "encrypt") == 0);
 }
 
 /* Write the head of the file. */
@@ -113,7 +106,7 @@ static void write_names(const struct import *import, bool client_side, const cha
         const struct import_line *line = &import->lines[i];
 
         if (line->fate == IMPORT_STAYS && is_client_side(line->name) == client_side &&
-            import_main_value(import, line->name) == import->main.entries[i].value)
+            import_counts_in_main(import, i))
             text_format(&names, " %s", line->name);
     }
     if (names.length > 0) {

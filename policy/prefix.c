@@ -23,7 +23,7 @@ static const char *split_pattern(const char *text, size_t length, struct pattern
     const char *end = text + length;
     const char *slash;
 
-    if (length > PATTERN_MAX)
+    if (length > PATTERN_MAX || memchr(text, '\0', length) != NULL)
         return "bad address";
     if (length > 0 && *text == '[') {
         const char *bracket = memchr(text, ']', length);

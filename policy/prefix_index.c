@@ -13,7 +13,7 @@
 #define CACHE_LINE ((size_t)64)
 #define HUGE_PAGE ((size_t)2 << 20)
 #define BLOCK ((size_t)16)
-#define MAX_LEVELS 7 /* BLOCK to the 7th is more than PREFIX_INDEX_MAX */
+#define MAX_LEVELS 6 /* BLOCK to the 6th is more than PREFIX_INDEX_MAX */
 #define MAX_DEPTH 129
 
 /* Sorted addresses in blocks; the last one is filled up with the highest address. The halves of
@@ -31,6 +31,9 @@ struct prefix_index {
     size_t level_count;
     struct level levels[MAX_LEVELS]; /* 0 has all addresses, each further one the first of every
                                         block of the one below, the last a single block */
+    /* The parent's number in the upper 24 bits, the length in the others: all that a lookup needs
+     * besides the addresses, so that it is close together. */
+    uint32_t *links;
     struct prefix_record *records;
 };
 
@@ -91,8 +94,8 @@ static int compare_entries(const void *left, const void *right)
         return -1;
     if (is_before(b->address, a->address))
         return 1;
-    if (a->record.length != b->record.length)
-        return a->record.length < b->record.length ? -1 : 1;
+    if (a->length != b->length)
+        return a->length < b->length ? -1 : 1;
     if (a->record.source != b->record.source)
         return a->record.source < b->record.source ? -1 : 1;
     return (a->record.line > b->record.line) - (a->record.line < b->record.line);
@@ -117,10 +120,11 @@ static void link_parents(struct prefix_index *index, const struct prefix_entry *
 
     for (size_t i = 0; i < index->count; i++) {
         while (depth > 0 && prefix_common(entries[stack[depth - 1]].address, entries[i].address) <
-                                entries[stack[depth - 1]].record.length)
+                                entries[stack[depth - 1]].length)
             depth--;
         index->records[i] = entries[i].record;
-        index->records[i].parent = depth > 0 ? stack[depth - 1] : PREFIX_INDEX_NONE;
+        index->links[i] =
+            (depth > 0 ? stack[depth - 1] : PREFIX_INDEX_NONE) << 8 | entries[i].length;
         stack[depth++] = (uint32_t)i; /* lengths grow along the stack: it cannot overflow */
     }
 }
@@ -168,6 +172,7 @@ struct prefix_index *prefix_index_build(const struct prefix_entry *entries, size
     if (count == 0)
         return index;
     index->records = allocate(count, sizeof(*index->records));
+    index->links = allocate(count, sizeof(*index->links));
     link_parents(index, entries);
     build_levels(index, entries);
     return index;
@@ -183,6 +188,7 @@ void prefix_index_free(struct prefix_index *index)
         free(index->levels[i].low);
     }
     free(index->records);
+    free(index->links);
     free(index);
 }
 
@@ -197,13 +203,10 @@ static inline __attribute__((always_inline)) void prefetch(const struct prefix_i
     if (level->narrow != NULL) {
         __builtin_prefetch(&level->narrow[at]);
     } else {
-        for (size_t i = 0; i < BLOCK; i += CACHE_LINE / sizeof(*level->high)) {
+        for (size_t i = 0; i < BLOCK; i += CACHE_LINE / sizeof(*level->high))
             __builtin_prefetch(&level->high[at + i]);
-            __builtin_prefetch(&level->low[at + i]);
-        }
     }
-    for (size_t i = 0; i < BLOCK; i += CACHE_LINE / sizeof(*index->records))
-        __builtin_prefetch(&index->records[at + i]);
+    __builtin_prefetch(&index->links[at]);
 }
 
 /* How many addresses of a block are KEY or before it. */
@@ -271,9 +274,14 @@ uint32_t prefix_index_find(const struct prefix_index *index, struct prefix_addre
     unsigned common = prefix_common(get_address(&index->levels[0], found), address);
     uint32_t number = (uint32_t)found;
     /* Of an ancestor's bits, those that ADDRESS shares are those that FOUND's address shares. */
-    while (number != PREFIX_INDEX_NONE && index->records[number].length > common)
-        number = index->records[number].parent;
+    while (number != PREFIX_INDEX_NONE && (index->links[number] & 0xff) > common)
+        number = index->links[number] >> 8;
     return number;
+}
+
+uint32_t prefix_index_parent(const struct prefix_index *index, uint32_t number)
+{
+    return index->links[number] >> 8;
 }
 
 const struct prefix_record *prefix_index_record(const struct prefix_index *index, uint32_t number)
@@ -285,7 +293,7 @@ struct prefix prefix_index_prefix(const struct prefix_index *index, uint32_t num
 {
     return (struct prefix){.address = get_address(&index->levels[0], number),
                            .ipv6 = index->ipv6,
-                           .length = index->records[number].length};
+                           .length = (uint8_t)index->links[number]};
 }
 
 size_t prefix_index_count(const struct prefix_index *index)

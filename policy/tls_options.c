@@ -14,6 +14,7 @@
 enum effect {
     NOTHING, /* so with BoringSSL anyway, for clients only, or masked off by Postfix as well */
     TICKETS, /* NO_TICKET */
+    CHACHA,  /* PRIORITIZE_CHACHA */
     LOST     /* cannot be had */
 };
 
@@ -22,14 +23,14 @@ static const struct {
     const char *name;
     uint64_t bits;
     enum effect effect;
-} options[] = {
+} known_options[] = {
     {"NO_TICKET", 0x4000, TICKETS},
     {"NO_RENEGOTIATION", 0x40000000, NOTHING},
     {"NO_COMPRESSION", 0x20000, NOTHING},
     {"NO_SESSION_RESUMPTION_ON_RENEGOTIATION", 0x10000, NOTHING},
     {"LEGACY_SERVER_CONNECT", 0x4, NOTHING},
     {"ENABLE_MIDDLEBOX_COMPAT", 0x100000, NOTHING},
-    {"PRIORITIZE_CHACHA", 0x200000, LOST},
+    {"PRIORITIZE_CHACHA", 0x200000, CHACHA},
     {NULL, 0x1, LOST},           /* NO_EXTENDED_MASTER_SECRET */
     {NULL, 0x80000, NOTHING},    /* NO_ENCRYPT_THEN_MAC: BoringSSL has no encrypt-then-MAC */
     {NULL, 0x80000850, NOTHING}, /* ALL */
@@ -38,11 +39,12 @@ static const struct {
     {NULL, 0x02000000, NOTHING}, /* NO_SSLv3; the protocol lists count for it and for the next */
     {NULL, 0x3c000000, NOTHING}, /* NO_TLSv1 to NO_TLSv1_3 */
 };
-#define OPTION_COUNT (sizeof(options) / sizeof(options[0]))
+#define OPTION_COUNT (sizeof(known_options) / sizeof(known_options[0]))
 
 /* What the options seen so far come to. */
 struct result {
     bool tickets;
+    bool chacha;
     bool lost;
 };
 
@@ -50,6 +52,7 @@ struct result {
 static void note(struct result *result, enum effect effect)
 {
     result->tickets = result->tickets || effect == TICKETS;
+    result->chacha = result->chacha || effect == CHACHA;
     result->lost = result->lost || effect == LOST;
 }
 
@@ -63,9 +66,9 @@ static bool parse_number(const char *text, struct result *result)
     if (strlen(text) > 18 || end == text + 2 || *end != '\0' || text[2] == '-' || text[2] == '+')
         return false;
     for (size_t i = 0; i < OPTION_COUNT; i++) {
-        known |= options[i].bits;
-        if ((bits & options[i].bits) != 0)
-            note(result, options[i].effect);
+        known |= known_options[i].bits;
+        if ((bits & known_options[i].bits) != 0)
+            note(result, known_options[i].effect);
     }
     return (bits & ~known) == 0;
 }
@@ -76,23 +79,24 @@ static bool parse_word(const char *word, struct result *result)
     if (strncasecmp(word, "0x", 2) == 0)
         return parse_number(word, result);
     for (size_t i = 0; i < OPTION_COUNT; i++) {
-        if (options[i].name != NULL && strcasecmp(options[i].name, word) == 0) {
-            note(result, options[i].effect);
+        if (known_options[i].name != NULL && strcasecmp(known_options[i].name, word) == 0) {
+            note(result, known_options[i].effect);
             return true;
         }
     }
     return false;
 }
 
-void tls_options_parse(const char *list, const char *where, bool *no_tickets, struct diag *diag)
+void tls_options_parse(const char *list, const char *where, struct tls_options *options,
+                       struct diag *diag)
 {
     const char *cursor = list;
     const char *word;
     size_t length;
 
-    *no_tickets = false;
+    *options = (struct tls_options){false, false};
     while ((word = text_next(&cursor, TEXT_LIST_SEPARATORS ":", false, &length)) != NULL) {
-        struct result result = {false, false};
+        struct result result = {false, false, false};
         char copy[64];
 
         snprintf(copy, sizeof(copy), "%.*s", length < sizeof(copy) ? (int)length : 0, word);
@@ -102,6 +106,7 @@ void tls_options_parse(const char *list, const char *where, bool *no_tickets, st
         else if (result.lost)
             diag_warning(diag, "%s: \"%s\" cannot be had with BoringSSL and is ignored", where,
                          copy);
-        *no_tickets = *no_tickets || result.tickets;
+        options->no_tickets = options->no_tickets || result.tickets;
+        options->prioritize_chacha = options->prioritize_chacha || result.chacha;
     }
 }

@@ -8,11 +8,17 @@
 
 #include "policy/diag.h"
 
+/* What of OpenSSL's options makes a difference. */
+struct tls_options {
+    bool no_tickets;        /* NO_TICKET */
+    bool prioritize_chacha; /* PRIORITIZE_CHACHA */
+};
+
 /*
- * Read names (any case) and hexadecimal numbers (0x...). *NO_TICKETS tells whether NO_TICKET is
- * among them, the only one that makes a difference. Others that differ from what BoringSSL does,
- * and words that mean nothing, are reported as warnings that begin with WHERE.
+ * Read names (any case) and hexadecimal numbers (0x...). Those that differ from what BoringSSL
+ * does, and words that mean nothing, are reported as warnings that begin with WHERE.
  */
-void tls_options_parse(const char *list, const char *where, bool *no_tickets, struct diag *diag);
+void tls_options_parse(const char *list, const char *where, struct tls_options *options,
+                       struct diag *diag);
 
 #endif

@@ -208,21 +208,51 @@ static void set_ciphers(struct policy_maker *maker)
     maker->policy->cipher_list = text_take(&out);
 }
 
-/* Decide how long sessions can be resumed. As in Postfix, short times are raised to two minutes. */
+/* Whether tickets can be encrypted with tls_session_ticket_cipher: what Postfix allows and
+ * BoringSSL has. Postfix, too, goes on without tickets otherwise. */
+static bool has_ticket_cipher(struct policy_maker *maker)
+{
+    static const char *const ciphers[][2] = {
+        {"aes-256-cbc", "aes256"}, {"aes-192-cbc", "aes192"}, {"aes-128-cbc", "aes128"}};
+    const char *name = config_str(maker->config, PARAM_tls_session_ticket_cipher);
+
+    for (size_t i = 0; i < sizeof(ciphers) / sizeof(ciphers[0]); i++) {
+        if (strcasecmp(name, ciphers[i][0]) == 0 || strcasecmp(name, ciphers[i][1]) == 0) {
+            maker->policy->ticket_cipher = text_copy(ciphers[i][0]);
+            return true;
+        }
+    }
+    if (*name != '\0')
+        warn(maker, PARAM_tls_session_ticket_cipher,
+             "session tickets disabled: BoringSSL encrypts them with aes-256-cbc, aes-192-cbc or "
+             "aes-128-cbc only");
+    return false;
+}
+
+/* Decide whether and how long sessions can be resumed. As in Postfix, short times are raised to two
+ * minutes. */
 static void set_sessions(struct policy_maker *maker)
 {
     const struct config *config = maker->config;
+    struct tls_policy *policy = maker->policy;
     long timeout = config_time(config, PARAM_smtpd_tls_session_cache_timeout);
-    bool no_tickets;
+    struct tls_options options;
     struct text where = {0};
 
     text_format(&where, "%s: tls_ssl_options", config_origin(config, PARAM_tls_ssl_options));
-    tls_options_parse(config_str(config, PARAM_tls_ssl_options), where.data, &no_tickets,
-                      maker->diag);
+    tls_options_parse(config_str(config, PARAM_tls_ssl_options), where.data, &options, maker->diag);
     text_free(&where);
     if (timeout > 0 && timeout < SESSION_MIN)
         timeout = SESSION_MIN;
-    maker->policy->session_timeout = no_tickets ? 0 : timeout;
+    policy->tickets = has_ticket_cipher(maker) && !options.no_tickets && timeout > 0;
+    policy->session_timeout = policy->tickets ? timeout : 0;
+    policy->session_ids = config_bool(config, PARAM_smtpd_tls_always_issue_session_ids);
+    policy->prioritize_chacha = options.prioritize_chacha;
+    if (options.prioritize_chacha && !config_bool(config, PARAM_tls_preempt_cipherlist))
+        diag_info(maker->diag,
+                  "%s: tls_ssl_options: PRIORITIZE_CHACHA has no effect without "
+                  "tls_preempt_cipherlist = yes: the client's order counts",
+                  config_origin(config, PARAM_tls_ssl_options));
 }
 
 /* Copy what needs no thought. */
@@ -238,6 +268,9 @@ static void set_plain(struct policy_maker *maker)
     policy->ca_path = text_copy(config_str(config, PARAM_smtpd_tls_CApath));
     policy->default_ca = config_bool(config, PARAM_tls_append_default_CA);
     policy->verify_depth = (int)config_int(config, PARAM_smtpd_tls_ccert_verifydepth);
+    policy->trust_server_ccerts = config_bool(config, PARAM_tls_trust_server_ccerts);
+    policy->fingerprint_digest = text_copy(config_str(config, PARAM_smtpd_tls_fingerprint_digest));
+    policy->match = text_copy("");
 }
 
 /* Say which settings change nothing. */
@@ -281,6 +314,12 @@ struct tls_policy *tls_policy_from_config(const struct config *config, struct di
     return NULL;
 }
 
+void tls_policy_set_match(struct tls_policy *policy, const char *match)
+{
+    free(policy->match);
+    policy->match = text_copy(match);
+}
+
 void tls_policy_free(struct tls_policy *policy)
 {
     if (policy == NULL)
@@ -289,5 +328,8 @@ void tls_policy_free(struct tls_policy *policy)
     free(policy->curves);
     free(policy->ca_file);
     free(policy->ca_path);
+    free(policy->match);
+    free(policy->fingerprint_digest);
+    free(policy->ticket_cipher);
     free(policy);
 }

@@ -27,9 +27,18 @@ struct tls_policy {
     bool server_preference; /* tls_preempt_cipherlist */
     bool ask_ccert;
     bool require_ccert;
-    bool auth_only;       /* no AUTH before TLS: smtpd_tls_auth_only, or TLS is enforced */
-    long session_timeout; /* seconds for which a session can be resumed; 0: no tickets at all */
-    char *ca_file;        /* smtpd_tls_CAfile and smtpd_tls_CApath, "" if not set. Owned. */
+    bool auth_only; /* no AUTH before TLS: smtpd_tls_auth_only, or TLS is enforced */
+    char *match; /* fingerprints of client certificates, "|" between them: only these clients. "" or
+                    NULL: any. Owned. */
+    char *fingerprint_digest; /* smtpd_tls_fingerprint_digest: "sha256"; NULL: that. Owned. */
+    bool trust_server_ccerts; /* tls_trust_server_ccerts */
+    bool tickets;             /* sessions can be resumed, with tickets */
+    long session_timeout;     /* seconds for which they can; 0: no tickets at all */
+    char *ticket_cipher;      /* tls_session_ticket_cipher, "aes-256-cbc"; NULL: that. Owned. */
+    bool session_ids;         /* smtpd_tls_always_issue_session_ids: TLS 1.2 and older */
+    bool prioritize_chacha;   /* with server_preference: ChaCha20 first for clients that put it
+                                 first (tls_ssl_options = PRIORITIZE_CHACHA) */
+    char *ca_file;            /* smtpd_tls_CAfile and smtpd_tls_CApath, "" if not set. Owned. */
     char *ca_path;
     bool default_ca;  /* the system's authorities besides those (tls_append_default_CA) */
     int verify_depth; /* smtpd_tls_ccert_verifydepth: intermediate certificates */
@@ -42,6 +51,9 @@ struct tls_policy {
  */
 struct tls_policy *tls_policy_from_config(const struct config *config, struct diag *diag);
 void tls_policy_free(struct tls_policy *policy);
+
+/* Admit only clients with these certificates: fingerprints, "|" between them (copied). */
+void tls_policy_set_match(struct tls_policy *policy, const char *match);
 
 /*
  * A Postfix protocol list (postconf(5) smtpd_tls_protocols): names, exclusions, ">=" and "<=",

@@ -52,10 +52,10 @@ void check_run(const struct config *config, struct diag *diag)
         return;
     for (size_t i = 0; i < listeners.count; i++) {
         const struct listen_spec *spec = &listeners.specs[i];
-        struct service *service = service_new(spec->name, spec->config, diag);
+        struct service *service = service_new(spec->name, spec->config, NULL, diag);
         if (service == NULL)
             continue;
-        (void)service_load_tls(service, diag);
+        (void)service_load_tls(service, false, diag);
         check_backend(service, diag);
         service_free(service);
     }

@@ -54,7 +54,7 @@ child_main(struct child *child, const struct child_plan *plan, int channel, int 
     log_set_sink(log_pipe_write, &log_fd);
     child_signals();
     for (size_t i = 0; i < plan->service_count; i++)
-        if (service_load_tls(plan->services[i], &diag) != 0)
+        if (service_load_tls(plan->services[i], true, &diag) != 0)
             _exit(EX_CONFIG);
     privileges_drop(&plan->privileges);
     exit(worker_run(&job));

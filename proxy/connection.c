@@ -31,6 +31,27 @@ static bool connection_summary(const struct session *session, struct tls_summary
     return true;
 }
 
+/* The session asks whether the client's certificate will do. */
+static const char *connection_refusal(const struct session *session)
+{
+    const struct connection *connection = (const struct connection *)session;
+
+    switch (tls_conn_ccert(connection->tls)) {
+    case TLS_CCERT_NOT_REQUIRED:
+    case TLS_CCERT_OK:
+        break;
+    case TLS_CCERT_MISSING:
+        return "No client certificate presented";
+    case TLS_CCERT_UNTRUSTED:
+    case TLS_CCERT_NO_MATCH:
+        return "Client certificate not trusted";
+    }
+    return NULL;
+}
+
+static const struct session_tls connection_tls = {.summary = connection_summary,
+                                                  .refusal = connection_refusal};
+
 /* Close the connection to the backend, if there is one, without a word. */
 static void connection_close_backend(struct connection *connection)
 {
@@ -148,7 +169,7 @@ static bool connection_handshake(struct connection *connection)
 static void connection_start_tls(struct connection *connection)
 {
     connection->tls =
-        tls_conn_new(connection->session.service->tls, &connection_transport, connection);
+        tls_conn_new(connection->session.rule->tls, &connection_transport, connection);
     if (connection->tls == NULL)
         log_fatal("out of memory for a TLS connection");
     connection->phase = CONNECTION_HANDSHAKE;
@@ -408,8 +429,8 @@ static void connection_begin(struct connection *connection)
     char early[256];
     ssize_t got = 0;
 
-    session_begin(&connection->session, connection->listener->service, connection_summary);
-    if (connection->session.state == SESSION_WRAPPER)
+    session_begin(&connection->session, connection->listener->service, &connection_tls);
+    if (connection->session.service->wrappermode)
         return;
     got = recv(connection->client_fd, early, sizeof(early), MSG_PEEK | MSG_DONTWAIT);
     session_greet(&connection->session, early, got > 0 ? (size_t)got : 0);

@@ -10,12 +10,15 @@
 
 #include "policy/config.h"
 #include "policy/diag.h"
+#include "policy/import.h"
 
 #include "tls/context.h"
+#include "tls/selfsigned.h"
 
 #include "proxy/check.h"
 #include "proxy/control.h"
 #include "proxy/master.h"
+#include "proxy/policy_command.h"
 #include "proxy/version.h"
 
 #define DEFAULT_DIRECTORY "/etc/gatepost"
@@ -35,6 +38,12 @@ static const char usage_text[] =
     "  run                     serve in the foreground\n"
     "  check                   read everything, ask the backend, report what is wrong\n"
     "  config [-n|-d] [name]   show parameters: all, those that are set (-n), defaults (-d)\n"
+    "  policy ADDRESS [--sni NAME] [--json]\n"
+    "                          what TLS holds for a peer, and which line says so\n"
+    "  import DIR              turn a Postfix configuration into a gatepost.cf, on standard "
+    "output\n"
+    "  selfsigned [--name NAME] [--rsa|--ecdsa|--both] FILE\n"
+    "                          make a key and a certificate signed by itself\n"
     "  status                  ask the running daemon how it is\n"
     "  stop                    stop the running daemon\n"
     "options:\n"
@@ -112,6 +121,77 @@ static int command_config(struct command_line *line, int argc, char **argv)
     return line->diag.warnings > warnings ? 1 : 0;
 }
 
+static int command_policy(struct command_line *line, int argc, char **argv)
+{
+    static const struct option options[] = {{"sni", required_argument, NULL, 's'},
+                                            {"json", no_argument, NULL, 'j'},
+                                            {NULL, 0, NULL, 0}};
+    struct policy_question question = {0};
+    int option;
+
+    optind = 0;
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        if (option == '?')
+            return usage_error("policy takes --sni NAME and --json");
+        if (option == 's')
+            question.sni = optarg;
+        else
+            question.json = true;
+    }
+    if (optind != argc - 1)
+        return usage_error("policy wants one address");
+    question.address = argv[optind];
+    struct config *config = load(line);
+    if (config == NULL)
+        return EX_CONFIG;
+    int status = policy_command(config, &question, stdout, &line->diag);
+    config_free(config);
+    return status;
+}
+
+static int command_import(struct command_line *line, int argc, char **argv)
+{
+    if (argc != 2)
+        return usage_error("import wants one directory");
+    return import_postfix(argv[1], stdout, &line->diag) == 0 ? 0 : 1;
+}
+
+static int command_selfsigned(struct command_line *line, int argc, char **argv)
+{
+    static const struct option options[] = {{"name", required_argument, NULL, 'n'},
+                                            {"rsa", no_argument, NULL, 'r'},
+                                            {"ecdsa", no_argument, NULL, 'e'},
+                                            {"both", no_argument, NULL, 'b'},
+                                            {NULL, 0, NULL, 0}};
+    static const enum tls_key_kind kinds[] = {TLS_KEY_ECDSA_P256, TLS_KEY_RSA_2048};
+    const char *name = NULL;
+    size_t first = 0;
+    size_t count = 1;
+    int option;
+
+    optind = 0;
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        if (option == '?')
+            return usage_error("selfsigned takes --name NAME, --rsa, --ecdsa and --both");
+        if (option == 'n') {
+            name = optarg;
+            continue;
+        }
+        first = option == 'r' ? 1 : 0;
+        count = option == 'b' ? 2 : 1;
+    }
+    if (optind != argc - 1)
+        return usage_error("selfsigned wants the file to write");
+    struct config *config = name == NULL ? load(line) : NULL;
+    if (name == NULL && config == NULL)
+        return EX_CONFIG;
+    if (name == NULL)
+        name = config_str(config, PARAM_myhostname);
+    int status = tls_selfsigned_write(argv[optind], name, 3650, kinds + first, count, &line->diag);
+    config_free(config);
+    return status == 0 ? 0 : 1;
+}
+
 /* status and stop: the daemon answers. */
 static int command_ask(struct command_line *line, int argc, char **argv)
 {
@@ -130,8 +210,9 @@ static const struct {
     const char *name;
     int (*run)(struct command_line *line, int argc, char **argv);
 } commands[] = {
-    {"run", command_run},    {"check", command_check}, {"config", command_config},
-    {"status", command_ask}, {"stop", command_ask},
+    {"run", command_run},       {"check", command_check},   {"config", command_config},
+    {"policy", command_policy}, {"import", command_import}, {"selfsigned", command_selfsigned},
+    {"status", command_ask},    {"stop", command_ask},
 };
 
 /* "-o name=value": split in place. Returns false if there is no name or no "=". */

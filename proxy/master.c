@@ -348,7 +348,8 @@ static int master_prepare(struct master *master, const struct config *config, st
         abort();
     for (size_t i = 0; i < master->listeners.count; i++) {
         const struct listen_spec *spec = &master->listeners.specs[i];
-        plan->services[i] = service_new(spec->name, spec->config, diag);
+        plan->services[i] =
+            service_new(spec->name, spec->config, i > 0 ? plan->services[0] : NULL, diag);
         if (plan->services[i] == NULL)
             return -1;
         unix_backend |= plan->services[i]->upstream->endpoint.kind == ENDPOINT_UNIX;

@@ -1,8 +1,15 @@
 #include "proxy/service.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
+
+#include "tls/selfsigned.h"
+
+#include "proxy/service_rules.h"
 
 static const struct {
     const char *word;
@@ -42,7 +49,19 @@ static bool loglevel_has_summary(const char *level)
     return false;
 }
 
-struct service *service_new(const char *name, const struct config *config, struct diag *diag)
+/* True if some peer gets TLS. */
+static bool service_has_tls(const struct service *service)
+{
+    bool has = service->main.policy->level != TLS_LEVEL_NONE;
+
+    for (size_t i = 0; i < service->rule_count; i++)
+        has = has || (service->rules[i].policy != NULL &&
+                      service->rules[i].policy->level != TLS_LEVEL_NONE);
+    return has;
+}
+
+struct service *service_new(const char *name, const struct config *config,
+                            const struct service *twin, struct diag *diag)
 {
     struct service *service = calloc(1, sizeof(*service));
     if (service == NULL)
@@ -50,17 +69,16 @@ struct service *service_new(const char *name, const struct config *config, struc
 
     service->name = name;
     service->config = config;
-    service->policy = tls_policy_from_config(config, diag);
+    service->main.policy = tls_policy_from_config(config, diag);
     service->upstream = upstream_new(config, diag);
-    if (service->policy == NULL || service->upstream == NULL) {
+    bool rules = service_rules_new(service, twin, diag) == 0;
+    if (service->main.policy == NULL || service->upstream == NULL || !rules) {
         service_free(service);
         return NULL;
     }
     service->hostname = config_str(config, PARAM_myhostname);
     service->banner = config_str(config, PARAM_smtpd_banner);
     service->wrappermode = config_bool(config, PARAM_smtpd_tls_wrappermode);
-    service->auth_only = config_bool(config, PARAM_smtpd_tls_auth_only) ||
-                         service->policy->level == TLS_LEVEL_ENCRYPT;
     service->received_header = config_bool(config, PARAM_smtpd_tls_received_header);
     service->forbid_pipelining = config_bool(config, PARAM_smtpd_forbid_unauth_pipelining);
     service->log_summary = loglevel_has_summary(config_str(config, PARAM_smtpd_tls_loglevel));
@@ -72,33 +90,75 @@ struct service *service_new(const char *name, const struct config *config, struc
     return service;
 }
 
-int service_load_tls(struct service *service, struct diag *diag)
+/* The credentials for a configuration that names none: self-signed, in the state directory, made at
+ * the first start (MAKE) and kept. NULL after reporting to DIAG. */
+static struct tls_credentials *service_own_credentials(const struct service *service, bool make,
+                                                       struct diag *diag)
 {
-    if (service->policy->level == TLS_LEVEL_NONE)
-        return 0;
+    char path[4096];
+    static const enum tls_key_kind kinds[] = {TLS_KEY_ECDSA_P256, TLS_KEY_RSA_2048};
+    struct diag quiet = {0};
+
+    snprintf(path, sizeof(path), "%s/selfsigned.pem",
+             config_str(service->config, PARAM_gatepost_state_directory));
+    if (access(path, F_OK) != 0 && !make) {
+        diag_warning(diag,
+                     "%s: no certificate is configured (smtpd_tls_chain_files): a self-signed one "
+                     "will be made, which senders that verify certificates do not accept",
+                     service->name);
+        return NULL;
+    }
+    /* Another worker may be making it at this moment: what counts is that it is there. */
+    if (access(path, F_OK) != 0 &&
+        tls_selfsigned_write(path, service->hostname, 3650, kinds, 2, &quiet) != 0 &&
+        access(path, F_OK) != 0) {
+        diag_error(diag, "%s: no certificate is configured, and %s cannot be made: %s",
+                   service->name, path, strerror(errno));
+        return NULL;
+    }
+    diag_warning(diag,
+                 "%s: no certificate is configured (smtpd_tls_chain_files): using the self-signed "
+                 "one in %s, which senders that verify certificates do not accept",
+                 service->name, path);
+    const struct config_override own = {.name = "smtpd_tls_chain_files", .value = path};
+    struct config *config =
+        config_derive_from(service->config, &own, 1, "self-signed certificate", diag);
+    struct tls_credentials *credentials =
+        config != NULL ? tls_credentials_load(config, diag) : NULL;
+    config_free(config);
+    return credentials;
+}
+
+int service_load_tls(struct service *service, bool make_missing, struct diag *diag)
+{
     unsigned errors = diag->errors;
+
+    if (!service_has_tls(service))
+        return 0;
     struct tls_credentials *credentials = tls_credentials_load(service->config, diag);
     if (credentials == NULL && diag->errors == errors)
-        diag_error(
-            diag,
-            "%s: TLS is on (smtpd_tls_security_level), but no certificate is configured: set "
-            "smtpd_tls_chain_files, or smtpd_tls_cert_file and smtpd_tls_key_file, or "
-            "smtpd_tls_security_level = none",
-            service->name);
+        credentials = service_own_credentials(service, make_missing, diag);
     if (credentials == NULL)
-        return -1;
-    service->tls = tls_context_new(service->policy, credentials, diag);
+        return diag->errors == errors ? 0 : -1;
+    int status = 0;
+    if (service->main.policy->level != TLS_LEVEL_NONE) {
+        service->main.tls = tls_context_new(service->main.policy, credentials, diag);
+        status = service->main.tls != NULL ? 0 : -1;
+    }
+    if (service_rules_load(service, credentials, diag) != 0)
+        status = -1;
     tls_credentials_free(credentials);
-    return service->tls != NULL ? 0 : -1;
+    return status;
 }
 
 void service_free(struct service *service)
 {
     if (service == NULL)
         return;
-    if (service->tls != NULL)
-        tls_context_unref(service->tls);
+    if (service->main.tls != NULL)
+        tls_context_unref(service->main.tls);
     upstream_free(service->upstream);
-    tls_policy_free(service->policy);
+    tls_policy_free(service->main.policy);
+    service_rules_free(service);
     free(service);
 }

@@ -1,29 +1,44 @@
 /*
  * service.h: all that holds for the sessions of one listener, worked out once before the first of
- * them: the listener's own configuration in the form the session code wants it.
+ * them: the listener's own configuration in the form the session code wants it, and the rules for
+ * single peers (smtpd_tls_policy_maps).
  */
 #ifndef GATEPOST_PROXY_SERVICE_H
 #define GATEPOST_PROXY_SERVICE_H
 
 #include <stdbool.h>
+#include <time.h>
 
 #include "policy/config.h"
 #include "policy/diag.h"
+#include "policy/policy_table.h"
 #include "policy/tls_policy.h"
+
+#include "tls/context.h"
+
+#include "proxy/client_address.h"
 #include "proxy/data_stream.h"
 #include "proxy/upstream.h"
-#include "tls/context.h"
+
+/* What TLS holds for a peer. Lines of a policy table that say the same share one. */
+struct tls_rule {
+    bool reject;               /* the peer is sent away with 421; policy and tls are NULL */
+    struct tls_policy *policy; /* owned */
+    struct tls_context *tls;   /* NULL: TLS is not available. Owned reference. */
+};
 
 struct service {
     const char *name;            /* gatepost_listen's element, for logs. Borrowed. */
     const struct config *config; /* borrowed */
-    struct tls_policy *policy;
-    struct tls_context *tls; /* NULL: TLS is not available */
+    struct tls_rule main;        /* for every peer that no line of the table applies to */
+    struct policy_table *table;  /* may be shared with another service: owns_table */
+    bool owns_table;
+    struct tls_rule *rules; /* by the table's settings index */
+    size_t rule_count;
     struct upstream *upstream;
     const char *hostname; /* myhostname */
     const char *banner;   /* smtpd_banner */
     bool wrappermode;
-    bool auth_only; /* AUTH only under TLS */
     bool received_header;
     bool forbid_pipelining; /* smtpd_forbid_unauth_pipelining */
     bool log_summary;       /* smtpd_tls_loglevel has "TLS connection established" */
@@ -34,14 +49,25 @@ struct service {
 };
 
 /*
- * Policy and upstream of CONFIG, without anything that needs a key: for the master, which must not
- * see one. Returns NULL after reporting to DIAG. Free with service_free.
+ * Policies and upstream of CONFIG, without anything that needs a key: for the master, which must
+ * not see one. TWIN (or NULL) is another service whose policy table is used if it reads the same
+ * maps; it must outlive this one. Returns NULL after reporting to DIAG. Free with service_free.
  */
-struct service *service_new(const char *name, const struct config *config, struct diag *diag);
+struct service *service_new(const char *name, const struct config *config,
+                            const struct service *twin, struct diag *diag);
 
-/* Load certificates and keys and make the TLS context: for the process that serves. Returns 0, or
- * -1 after reporting to DIAG. */
-int service_load_tls(struct service *service, struct diag *diag);
+/*
+ * Load certificates and keys and make the TLS contexts: for the process that serves. If none is
+ * configured, a self-signed one in the state directory is used, and made with MAKE_MISSING; without
+ * it, and where it is not there yet, the contexts stay NULL (a warning). Returns 0, or -1 after
+ * reporting to DIAG.
+ */
+int service_load_tls(struct service *service, bool make_missing, struct diag *diag);
+
+/* The rule for a peer; *MATCH is filled in if a line of the table applies (LINE 0 if none does). */
+const struct tls_rule *service_rule(const struct service *service,
+                                    const struct client_address *client, time_t now,
+                                    struct policy_match *match);
 
 void service_free(struct service *service);
 

@@ -17,22 +17,35 @@ const char *session_namaddr(const struct session *session, char out[SESSION_NAMA
 }
 
 void session_begin(struct session *session, struct service *service,
-                   bool (*tls_summary)(const struct session *, struct tls_summary *))
+                   const struct session_tls *tls_questions)
 {
     char namaddr[SESSION_NAMADDR_MAX];
+    struct policy_match match;
 
     session->magic = SESSION_MAGIC;
     session->service = service;
-    session->tls_summary = tls_summary;
+    session->tls_questions = tls_questions;
+    session->rule = service_rule(service, &session->client, time(NULL), &match);
     session->where_text = "CONNECT";
     session->state = service->wrappermode ? SESSION_WRAPPER : SESSION_COMMAND;
     log_info("connect from %s", session_namaddr(session, namaddr));
+    if (session->rule->reject) {
+        log_info("NOQUEUE: reject: CONNECT from %s: 421 4.7.1 access denied by %s, line %u",
+                 session_namaddr(session, namaddr), match.file, match.line);
+        if (service->wrappermode)
+            session_last_nothing(session);
+        else
+            session_last_words(session, SESSION_CLOSE_LINGER, "421 4.7.1 %s Error: access denied",
+                               service->hostname);
+    }
 }
 
 void session_greet(struct session *session, const char *pending, size_t pending_length)
 {
     char namaddr[SESSION_NAMADDR_MAX];
 
+    if (session->ending != SESSION_GOES_ON)
+        return;
     if (pending_length > 0) {
         session->pipelining_noted = true;
         log_info("improper command pipelining after CONNECT from %s: %.*s",
@@ -72,6 +85,12 @@ void session_last_words(struct session *session, enum session_ending ending, con
     buffer_printf(&session->client_out, "%s\r\n", text);
     session->state = SESSION_ENDING;
     session->ending = ending;
+}
+
+void session_last_nothing(struct session *session)
+{
+    session->state = SESSION_ENDING;
+    session->ending = SESSION_CLOSE;
 }
 
 void session_drop_relay(struct session *session)
@@ -178,6 +197,12 @@ bool session_is_lost(const struct session *session)
     return !session->blocked && (relay == NULL || relay_head(relay) == NULL);
 }
 
+void session_refuse(struct session *session)
+{
+    session_last_words(session, SESSION_CLOSE_LINGER, "421 4.7.1 %s Error: %s",
+                       session->service->hostname, session->refusal);
+}
+
 void session_tls_established(struct session *session)
 {
     struct tls_summary summary;
@@ -191,12 +216,19 @@ void session_tls_established(struct session *session)
     session->esmtp = false;
     session->authenticated = false;
     session->tls = true;
-    if (session->service->log_summary && session->tls_summary(session, &summary))
+    if (session->service->log_summary && session->tls_questions->summary(session, &summary))
         log_info("%s TLS connection established from %s: %s", tls_peer_status_text(summary.peer),
                  session_namaddr(session, namaddr), tls_summary_text(&summary, text));
+    session->refusal = session->tls_questions->refusal(session);
+    if (session->refusal != NULL)
+        log_info("NOQUEUE: abort: TLS from %s: %s", session_namaddr(session, namaddr),
+                 session->refusal);
     if (session->state == SESSION_WRAPPER) {
         session->state = SESSION_COMMAND;
-        session_greet(session, NULL, 0);
+        if (session->refusal != NULL)
+            session_refuse(session);
+        else
+            session_greet(session, NULL, 0);
     } else {
         session->state = SESSION_COMMAND;
         session_count_ok(session, SMTP_STARTTLS);

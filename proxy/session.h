@@ -43,16 +43,27 @@ struct session_count {
     uint16_t ok;
 };
 
+struct session;
+
+/* What a session asks its driver about the running TLS connection. */
+struct session_tls {
+    /* What protects the session; false: it is cleartext. */
+    bool (*summary)(const struct session *session, struct tls_summary *summary);
+    /* Why the client's certificate is not what the rule demands, as Postfix says it ("No client
+     * certificate presented"); NULL: all is well. */
+    const char *(*refusal)(const struct session *session);
+};
+
 #define SESSION_MAGIC 0x73657373u
 
 struct session {
     uint32_t magic;
     enum session_state state;
     struct service *service;
+    const struct tls_rule *rule; /* what TLS holds for this client */
     struct client_address client;
     struct client_address server;
-    /* Asks the driver for the summary of the running TLS connection; false: cleartext. */
-    bool (*tls_summary)(const struct session *session, struct tls_summary *summary);
+    const struct session_tls *tls_questions;
 
     struct buffer client_in;
     struct buffer client_out;
@@ -74,6 +85,7 @@ struct session {
     bool client_eof;
     bool pipelining_noted;
     bool draining;          /* gatepost is stopping: end at the next pause */
+    const char *refusal;    /* the next command is answered with 421 and this */
     char *helo;             /* HELO name. Owned; NULL: none was given. */
     char *discard;          /* content goes nowhere; this is the reply at its end. Owned. */
     bool discard_ends;      /* and that reply ends the session */
@@ -83,9 +95,10 @@ struct session {
     struct session_count counts[SMTP_VERB_COUNT];
 };
 
-/* A new session. The session must be zero. Logs "connect from". TLS_SUMMARY as in the struct. */
+/* A new session, whose client (and only that) is set. Logs "connect from", finds the client's rule.
+ */
 void session_begin(struct session *session, struct service *service,
-                   bool (*tls_summary)(const struct session *, struct tls_summary *));
+                   const struct session_tls *tls_questions);
 
 /* Send the greeting; PENDING: the client spoke before it was greeted. Not in wrapper mode before
  * the handshake. */

@@ -17,13 +17,13 @@ static size_t content_make_header(struct session *session)
 
     if (!session->service->received_header)
         return 0;
-    bool encrypted = session->tls && session->tls_summary(session, &summary);
+    bool encrypted = session->tls && session->tls_questions->summary(session, &summary);
     const struct received_tls values = {
         .helo = session->helo,
         .client = &session->client,
         .hostname = session->service->hostname,
         .summary = encrypted ? &summary : NULL,
-        .ask_ccert = session->service->policy->ask_ccert,
+        .ask_ccert = session->rule->policy->ask_ccert,
         .now = time(NULL),
     };
     return received_tls_format(&values, relay->header);

@@ -89,8 +89,8 @@ void session_append_hello(struct session *session)
     }
     const struct capabilities_view view = {
         .hostname = service->hostname,
-        .starttls = !session->tls && service->policy->level != TLS_LEVEL_NONE,
-        .hide_auth = service->auth_only && !session->tls,
+        .starttls = !session->tls && session->rule->policy->level != TLS_LEVEL_NONE,
+        .hide_auth = session->rule->policy->auth_only && !session->tls,
         .reserve = RECEIVED_TLS_RESERVE,
     };
     size_t length = capabilities_reply(&service->upstream->capabilities, &view, reply);
@@ -154,17 +154,15 @@ static enum verdict front_hello(struct session *session, const struct smtp_comma
 static enum verdict front_starttls(struct session *session, const struct smtp_command *command,
                                    bool more_input)
 {
-    struct service *service = session->service;
-
     if (!front_is_quiet(session))
         return VERDICT_BLOCK;
     if (command->args_length > 0) {
         session_answer(session, SMTP_STARTTLS, "501 5.5.4 Syntax: STARTTLS\r\n");
     } else if (session->tls) {
         session_answer(session, SMTP_STARTTLS, "554 5.5.1 Error: TLS already active\r\n");
-    } else if (service->policy->level == TLS_LEVEL_NONE) {
+    } else if (session->rule->policy->level == TLS_LEVEL_NONE) {
         session_answer(session, SMTP_STARTTLS, "502 5.5.1 Error: command not implemented\r\n");
-    } else if (service->tls == NULL) {
+    } else if (session->rule->tls == NULL) {
         session_answer(session, SMTP_STARTTLS,
                        "454 4.7.0 TLS not available due to local problem\r\n");
     } else if (more_input) {
@@ -184,7 +182,7 @@ static enum verdict front_starttls(struct session *session, const struct smtp_co
 /* AUTH, where this hop allows it, is the backend's business (RFC 4954). */
 static enum verdict front_auth(struct session *session, const struct smtp_command *command)
 {
-    if (session->service->auth_only && !session->tls) {
+    if (session->rule->policy->auth_only && !session->tls) {
         session_answer(session, SMTP_AUTH, "503 5.5.1 Error: authentication not enabled\r\n");
         return VERDICT_DONE;
     }
@@ -351,6 +349,10 @@ static enum verdict front_command(struct session *session, const struct line *li
     struct smtp_command command;
     enum verdict verdict;
 
+    if (session->refusal != NULL) {
+        session_refuse(session);
+        return VERDICT_DONE;
+    }
     if (line->bare_lf && front_bare_lf(session))
         return VERDICT_DONE;
     smtp_command_parse(line->text, line->length, &command);
@@ -362,7 +364,7 @@ static enum verdict front_command(struct session *session, const struct line *li
         session->counts[SMTP_UNKNOWN].total++;
         return VERDICT_DONE;
     }
-    if (session->service->policy->level == TLS_LEVEL_ENCRYPT && !session->tls &&
+    if (session->rule->policy->level == TLS_LEVEL_ENCRYPT && !session->tls &&
         (command.verb == SMTP_UNKNOWN || !smtp_verb_pre_tls(command.verb))) {
         session_answer(session, command.verb,
                        command.verb == SMTP_UNKNOWN

@@ -24,6 +24,12 @@ void session_answer(struct session *session, enum smtp_verb verb, const char *te
 void session_last_words(struct session *session, enum session_ending ending, const char *format,
                         ...) __attribute__((format(printf, 3, 4)));
 
+/* End without a word: nothing can be said before TLS. */
+void session_last_nothing(struct session *session);
+
+/* The last words to a client whose certificate is not what is demanded. */
+void session_refuse(struct session *session);
+
 /* The backend cannot be used (any more): log WHY, tell the client with a 4xx. In the midst of
  * content the client is heard out first. */
 void session_backend_broken(struct session *session, const char *why);

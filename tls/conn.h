@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 #include "tls/context.h"
+#include "tls/fingerprint.h"
 #include "tls/summary.h"
 
 /* Ciphertext transport. Like recv(2) and send(2): bytes moved; 0 from recv is end of file; -1 with
@@ -67,5 +68,47 @@ int tls_conn_errno(const struct tls_conn *conn);
 
 /* What the handshake came to. Only after tls_conn_handshake gave TLS_OK. */
 void tls_conn_summary(const struct tls_conn *conn, struct tls_summary *summary);
+
+/*
+ * Whether the client's certificate is what the policy demands; nothing of this ends a handshake.
+ * With match= a fingerprint of the certificate or of its public key decides, and neither issuer nor
+ * dates matter (as with Postfix's level "fingerprint"); without it require_ccert demands a
+ * certificate that leads to a trusted authority. Only after tls_conn_handshake gave TLS_OK.
+ */
+enum tls_ccert {
+    TLS_CCERT_NOT_REQUIRED,
+    TLS_CCERT_OK,
+    TLS_CCERT_MISSING,
+    TLS_CCERT_UNTRUSTED,
+    TLS_CCERT_NO_MATCH
+};
+enum tls_ccert tls_conn_ccert(const struct tls_conn *conn);
+
+/* What Postfix logs of a client's certificate besides the summary. */
+struct tls_ccert_details {
+    char fingerprint[TLS_FINGERPRINT_MAX];     /* by smtpd_tls_fingerprint_digest: "AB:CD:..." */
+    char key_fingerprint[TLS_FINGERPRINT_MAX]; /* the same of the public key */
+    char error[128];                           /* why it is not trusted; "" if it is */
+};
+
+/* False: the client has shown no certificate. Only after tls_conn_handshake gave TLS_OK. */
+bool tls_conn_ccert_details(const struct tls_conn *conn, struct tls_ccert_details *details);
+
+/*
+ * The server name that the client asked for. TLS_SNI_IGNORED: none, or there is no
+ * tls_server_sni_maps. From the ClientHello on.
+ */
+enum tls_sni {
+    TLS_SNI_IGNORED,
+    TLS_SNI_MATCHED,
+    TLS_SNI_UNMATCHED, /* not in the maps: the default chains are used */
+    TLS_SNI_INVALID    /* no host name: likewise */
+};
+enum tls_sni tls_conn_sni(const struct tls_conn *conn);
+
+/* For the log's "to NAME" (MATCHED and UNMATCHED: a valid host name), else "". Of an INVALID one:
+ * raw, at most 255 bytes, not to be shown as it is. Owned by CONN. */
+const char *tls_conn_server_name(const struct tls_conn *conn);
+const char *tls_conn_invalid_server_name(const struct tls_conn *conn);
 
 #endif

@@ -5,6 +5,8 @@
 #ifndef GATEPOST_TLS_CONTEXT_H
 #define GATEPOST_TLS_CONTEXT_H
 
+#include <stdbool.h>
+
 #include "policy/config.h"
 #include "policy/diag.h"
 #include "policy/tls_policy.h"
@@ -14,13 +16,24 @@
 struct tls_credentials;
 
 /*
- * Load what CONFIG names. Reports a missing file, a key that does not match its certificate, an
+ * Load what CONFIG names, with the chains of tls_server_sni_maps and the OCSP responses that
+ * gatepost_ocsp_suffix finds. Reports a missing file, a key that does not match its certificate, an
  * encrypted key, a key type BoringSSL refuses, with file name and reason. Returns NULL on error,
- * and NULL without an error if nothing is configured (DIAG's error count tells). Free with
+ * and NULL without an error if nothing is configured (DIAG's error count tells). If nothing is
+ * configured, but the file of tls_credentials_make is there, that is loaded, with a word. Free with
  * tls_credentials_free.
  */
 struct tls_credentials *tls_credentials_load(const struct config *config, struct diag *diag);
 void tls_credentials_free(struct tls_credentials *credentials);
+
+/*
+ * For a daemon without a certificate: if CONFIG names none, write self-signed ones (ECDSA and RSA,
+ * for myhostname) to TLS_SELFSIGNED_FILE in gatepost_state_directory, unless the file is there.
+ * Reads and changes nothing otherwise. *MADE (may be NULL): a file was written; it belongs to the
+ * caller's user. Returns 0, or -1 after reporting to DIAG.
+ */
+#define TLS_SELFSIGNED_FILE "selfsigned.pem"
+int tls_credentials_make(const struct config *config, bool *made, struct diag *diag);
 
 struct tls_context;
 

@@ -97,7 +97,7 @@ static void try_values(const char *text, struct diag *diag)
     struct listen_list list;
     uint16_t min = 0;
     uint16_t max = 0;
-    bool no_tickets;
+    struct tls_options options;
 
     if (endpoint_parse(text, "gatepost_backend", &endpoint, diag) == 0)
         require(endpoint.kind == ENDPOINT_UNIX ? endpoint.path != NULL
@@ -105,7 +105,7 @@ static void try_values(const char *text, struct diag *diag)
     endpoint_free(&endpoint);
     if (tls_protocols_parse(text, "smtpd_tls_protocols", &min, &max, diag) == 0)
         require(min >= TLS_VERSION_1_0 && min <= max && max <= TLS_VERSION_1_3);
-    tls_options_parse(text, "tls_ssl_options", &no_tickets, diag);
+    tls_options_parse(text, "tls_ssl_options", &options, diag);
     struct config *config = config_parse("F", "", 0, listen, 1, diag);
     if (config != NULL) {
         listen_list_parse(config, &list, diag);

@@ -72,6 +72,13 @@ static bool fixed_summary(const struct session *session, struct tls_summary *sum
     return session->tls;
 }
 
+/* No demands on certificates. */
+static const char *no_refusal(const struct session *session)
+{
+    (void)session;
+    return NULL;
+}
+
 static void no_log(void *ctx, enum log_severity severity, const char *text, size_t length)
 {
     (void)ctx;
@@ -80,6 +87,8 @@ static void no_log(void *ctx, enum log_severity severity, const char *text, size
     (void)length;
 }
 
+static const struct session_tls fixed_tls = {.summary = fixed_summary, .refusal = no_refusal};
+
 static void fixture_begin(struct fixture *fixture, enum tls_level level)
 {
     static char name[] = "test-backend";
@@ -87,27 +96,27 @@ static void fixture_begin(struct fixture *fixture, enum tls_level level)
     log_set_sink(no_log, NULL);
     memset(fixture, 0, sizeof(*fixture));
     fixture->policy.level = level;
+    fixture->policy.auth_only = level == TLS_LEVEL_ENCRYPT;
     fixture->upstream.name = name;
     fixture->upstream.handoff = HANDOFF_PROXY1;
     capabilities_parse(&fixture->upstream.capabilities, EHLO_CAPABILITIES,
                        strlen(EHLO_CAPABILITIES));
     fixture->service = (struct service){
         .name = "test",
-        .policy = &fixture->policy,
-        .tls = (struct tls_context *)1, /* there is one; nothing here looks into it */
+        .main = {.policy = &fixture->policy,
+                 .tls = (struct tls_context *)1}, /* there is one; nothing here looks into it */
         .upstream = &fixture->upstream,
         .hostname = "mx.test",
         .banner = "mx.test ESMTP",
         .forbid_pipelining = true,
         .bare_newline = BARE_NEWLINE_NORMALIZE,
         .line_limit = 2048,
-        .auth_only = level == TLS_LEVEL_ENCRYPT,
     };
     fixture->session.client =
         (struct client_address){.family = AF_INET, .port = 1000, .bytes = {192, 0, 2, 1}};
     fixture->session.server =
         (struct client_address){.family = AF_INET, .port = 25, .bytes = {192, 0, 2, 2}};
-    session_begin(&fixture->session, &fixture->service, fixed_summary);
+    session_begin(&fixture->session, &fixture->service, &fixed_tls);
     session_greet(&fixture->session, NULL, 0);
 }
 

@@ -296,42 +296,46 @@ static void ssl_options(void **state)
     static const struct {
         const char *list;
         bool no_tickets;
+        bool chacha;
         unsigned warnings;
     } rows[] = {
-        {"", false, 0},
-        {"NO_TICKET", true, 0},
-        {"no_ticket", true, 0},
-        {"0x4000", true, 0},
-        {"0X4000", true, 0},
-        {"NO_RENEGOTIATION", false, 0},
-        {"0x40000000", false, 0},
-        {"0x40004000", true, 0},
-        {"NO_COMPRESSION, NO_TICKET", true, 0},
-        {"NO_COMPRESSION:LEGACY_SERVER_CONNECT ENABLE_MIDDLEBOX_COMPAT", false, 0},
-        {"NO_SESSION_RESUMPTION_ON_RENEGOTIATION", false, 0},
-        {"PRIORITIZE_CHACHA", false, 1},
-        {"0x200000", false, 1},
-        {"0x1", false, 1},
-        {"0x80000850", false, 0},
-        {"0x3e400080", false, 0},
-        {"0x8", false, 1},
-        {"0x100000000", false, 1},
-        {"0xffffffffffffffffff", false, 1},
-        {"0x", false, 1},
-        {"0x-4000", false, 1},
-        {"0x4000z", false, 1},
-        {"4000", false, 1},
-        {"bogus NO_TICKET bogus", true, 2},
-        {"NO_TICKET_NO_TICKET_NO_TICKET_NO_TICKET_NO_TICKET_NO_TICKET_NO_TICKET", false, 1},
+        {"", false, false, 0},
+        {"NO_TICKET", true, false, 0},
+        {"no_ticket", true, false, 0},
+        {"0x4000", true, false, 0},
+        {"0X4000", true, false, 0},
+        {"NO_RENEGOTIATION", false, false, 0},
+        {"0x40000000", false, false, 0},
+        {"0x40004000", true, false, 0},
+        {"NO_COMPRESSION, NO_TICKET", true, false, 0},
+        {"NO_COMPRESSION:LEGACY_SERVER_CONNECT ENABLE_MIDDLEBOX_COMPAT", false, false, 0},
+        {"NO_SESSION_RESUMPTION_ON_RENEGOTIATION", false, false, 0},
+        {"PRIORITIZE_CHACHA", false, true, 0},
+        {"0x200000", false, true, 0},
+        {"0x1", false, false, 1},
+        {"0x80000850", false, false, 0},
+        {"0x3e400080", false, false, 0},
+        {"0x8", false, false, 1},
+        {"0x100000000", false, false, 1},
+        {"0xffffffffffffffffff", false, false, 1},
+        {"0x", false, false, 1},
+        {"0x-4000", false, false, 1},
+        {"0x4000z", false, false, 1},
+        {"4000", false, false, 1},
+        {"bogus NO_TICKET bogus", true, false, 2},
+        {"0x204000", true, true, 0},
+        {"NO_TICKET_NO_TICKET_NO_TICKET_NO_TICKET_NO_TICKET_NO_TICKET_NO_TICKET", false, false, 1},
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct diag diag = {0};
-        bool no_tickets = !rows[i].no_tickets;
+        struct tls_options options = {!rows[i].no_tickets, !rows[i].chacha};
 
-        tls_options_parse(rows[i].list, "tls_ssl_options", &no_tickets, &diag);
-        if (no_tickets != rows[i].no_tickets || diag.warnings != rows[i].warnings)
-            fail_msg("\"%s\": %d, %u warnings", rows[i].list, no_tickets, diag.warnings);
+        tls_options_parse(rows[i].list, "tls_ssl_options", &options, &diag);
+        if (options.no_tickets != rows[i].no_tickets ||
+            options.prioritize_chacha != rows[i].chacha || diag.warnings != rows[i].warnings)
+            fail_msg("\"%s\": %d %d, %u warnings", rows[i].list, options.no_tickets,
+                     options.prioritize_chacha, diag.warnings);
         assert_int_equal(diag.errors, 0);
     }
 }

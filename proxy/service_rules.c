@@ -1,0 +1,105 @@
+#include "proxy/service_rules.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "policy/peer_policy.h"
+
+/* The first line that has each of the table's settings: findings are about that line. */
+struct places {
+    char (*text)[256];
+    size_t count;
+};
+
+static void note_place(void *ctx, const struct policy_match *line, bool expired)
+{
+    struct places *places = ctx;
+
+    if (!expired && line->settings < places->count && places->text[line->settings][0] == '\0')
+        snprintf(places->text[line->settings], sizeof(places->text[0]), "%s, line %u", line->file,
+                 line->line);
+}
+
+/* One policy for each of the table's different settings. */
+static int make_policies(struct service *service, struct diag *diag)
+{
+    struct places places = {.count = service->rule_count};
+    int status = 0;
+
+    places.text = calloc(places.count + 1, sizeof(places.text[0]));
+    service->rules = calloc(service->rule_count + 1, sizeof(*service->rules));
+    if (places.text == NULL || service->rules == NULL)
+        abort();
+    policy_table_each(service->table, note_place, &places);
+    for (size_t i = 0; i < service->rule_count; i++) {
+        const struct policy_settings *settings = policy_table_settings(service->table, i);
+        struct tls_rule *rule = &service->rules[i];
+        if (places.text[i][0] == '\0')
+            continue; /* only lines that have expired say this */
+        rule->reject = settings->level == POLICY_LEVEL_REJECT;
+        if (rule->reject)
+            continue;
+        rule->policy = peer_policy_new(service->config, settings, places.text[i], diag);
+        if (rule->policy == NULL)
+            status = -1;
+    }
+    free(places.text);
+    return status;
+}
+
+int service_rules_new(struct service *service, const struct service *twin, struct diag *diag)
+{
+    const char *maps = config_str(service->config, PARAM_smtpd_tls_policy_maps);
+
+    if (twin != NULL && twin->table != NULL &&
+        strcmp(maps, config_str(twin->config, PARAM_smtpd_tls_policy_maps)) == 0) {
+        service->table = twin->table;
+    } else {
+        service->table = policy_table_load(service->config, time(NULL), diag);
+        service->owns_table = true;
+    }
+    if (service->table == NULL)
+        return -1;
+    service->rule_count = policy_table_settings_count(service->table);
+    return make_policies(service, diag);
+}
+
+int service_rules_load(struct service *service, const struct tls_credentials *credentials,
+                       struct diag *diag)
+{
+    for (size_t i = 0; i < service->rule_count; i++) {
+        struct tls_rule *rule = &service->rules[i];
+        if (rule->policy == NULL || rule->policy->level == TLS_LEVEL_NONE)
+            continue;
+        rule->tls = tls_context_new(rule->policy, credentials, diag);
+        if (rule->tls == NULL)
+            return -1;
+    }
+    return 0;
+}
+
+void service_rules_free(struct service *service)
+{
+    for (size_t i = 0; service->rules != NULL && i < service->rule_count; i++) {
+        tls_policy_free(service->rules[i].policy);
+        if (service->rules[i].tls != NULL)
+            tls_context_unref(service->rules[i].tls);
+    }
+    free(service->rules);
+    if (service->owns_table)
+        policy_table_free(service->table);
+}
+
+const struct tls_rule *service_rule(const struct service *service,
+                                    const struct client_address *client, time_t now,
+                                    struct policy_match *match)
+{
+    match->line = 0;
+    if (service->rule_count == 0 ||
+        !policy_table_lookup(service->table, client->family, client->bytes, now, match))
+        return &service->main;
+    const struct tls_rule *rule = &service->rules[match->settings];
+    return rule->reject || rule->policy != NULL ? rule : &service->main;
+}
