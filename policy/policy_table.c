@@ -14,8 +14,9 @@
 #include "policy/prefix_index.h"
 #include "policy/text.h"
 
-#define MAX_ERRORS 100  /* reported before the reader gives up */
-#define MAX_EXPIRED 100 /* expired lines reported one by one */
+#define MAX_PREFIXES ((size_t)1 << 24) /* of a family */
+#define MAX_ERRORS 100                 /* reported before the reader gives up */
+#define MAX_EXPIRED 100                /* expired lines reported one by one */
 #define DATE_CACHE 256
 #define ERROR_SIZE 1024
 
@@ -155,8 +156,7 @@ static void add_entry(struct loader *loader, const struct prefix *prefix,
         entries->capacity = entries->capacity == 0 ? 64 : entries->capacity * 2;
         entries->all = text_resize(entries->all, entries->capacity, sizeof(*entries->all));
     }
-    entries->all[entries->count++] =
-        (struct prefix_entry){prefix->address, *record, prefix->length};
+    entries->all[entries->count++] = (struct prefix_entry){prefix->address, *record};
 }
 
 /* Take one line. */
@@ -168,8 +168,8 @@ static bool add_line(void *ctx, const char *text, size_t length, unsigned number
 
     if (policy_line_parse(text, length, line, error, sizeof(error)) != 0) {
         refuse_line(loader, number, error);
-    } else if (loader->entries[line->prefix.ipv6].count == PREFIX_INDEX_MAX) {
-        refuse_line(loader, number, "too many prefixes: at most 16777215 of a family are read");
+    } else if (loader->entries[line->prefix.ipv6].count == MAX_PREFIXES) {
+        refuse_line(loader, number, "too many prefixes: at most 16777216 of a family are read");
         return false;
     } else {
         time_t until = end_of_day(loader, &line->until);
@@ -182,6 +182,7 @@ static bool add_line(void *ctx, const char *text, size_t length, unsigned number
                   &(struct prefix_record){.rule = rule,
                                           .line = number,
                                           .source = (uint16_t)(loader->table->file_count - 1),
+                                          .length = line->prefix.length,
                                           .expired = expired});
     }
     if (!too_many_errors(loader))
@@ -194,7 +195,7 @@ static bool add_line(void *ctx, const char *text, size_t length, unsigned number
 static void report_duplicate(struct loader *loader, const struct prefix_entry *first,
                              const struct prefix_entry *second, bool ipv6)
 {
-    struct prefix prefix = {first->address, ipv6, first->length};
+    struct prefix prefix = {first->address, ipv6, first->record.length};
     char text[PREFIX_TEXT_SIZE];
 
     prefix_format(&prefix, text);
@@ -213,7 +214,7 @@ static void sort_entries(struct loader *loader, struct entries *entries, bool ip
         const struct prefix_entry *b = &entries->all[i];
 
         if (a->address.high != b->address.high || a->address.low != b->address.low ||
-            a->length != b->length)
+            a->record.length != b->record.length)
             continue;
         if (too_many_errors(loader)) {
             diag_error(loader->diag, "too many errors: not all duplicates are shown");
@@ -318,7 +319,7 @@ bool policy_table_lookup(const struct policy_table *table, int family, const uin
             describe(table, which, number, match);
             return true;
         }
-        number = prefix_index_parent(index, number);
+        number = record->parent;
     }
     return false;
 }

@@ -176,61 +176,65 @@ unsigned prefix_common(struct prefix_address left, struct prefix_address right)
     return 128;
 }
 
-/* Append a number below 1000. Not snprintf(3), which would take longer than finding the prefix. */
+/* Append the last COUNT of the 4 bytes that TEXT has in its order from the lowest on. Formatting is
+ * part of each lookup, and branches that depend on the digits would take longer than finding the
+ * prefix: so 4 bytes are always written, of which those behind the last one do not count. */
+static char *put_last(char *out, uint32_t text, unsigned count)
+{
+    text >>= 8 * (4 - count);
+    for (unsigned i = 0; i < 4; i++)
+        out[i] = (char)(text >> (8 * i) & 0xff);
+    return out + count;
+}
+
+/* Append a number below 1000. */
 static char *put_decimal(char *out, unsigned number)
 {
-    if (number >= 100)
-        *out++ = (char)('0' + number / 100);
-    if (number >= 10)
-        *out++ = (char)('0' + number / 10 % 10);
-    *out++ = (char)('0' + number % 10);
-    return out;
+    uint32_t text = ((number / 100) << 8 | (number / 10 % 10) << 16 | (number % 10) << 24) +
+                    ((uint32_t)'0' << 8 | (uint32_t)'0' << 16 | (uint32_t)'0' << 24);
+
+    return put_last(out, text, 1u + (number >= 10) + (number >= 100));
 }
 
 /* Append a group of an IPv6 address. */
 static char *put_hex(char *out, unsigned group)
 {
     static const char digits[] = "0123456789abcdef";
-    int shift = group >= 0x1000 ? 12 : group >= 0x100 ? 8 : group >= 0x10 ? 4 : 0;
+    uint32_t text = (uint32_t)digits[group >> 12] | (uint32_t)digits[group >> 8 & 15] << 8 |
+                    (uint32_t)digits[group >> 4 & 15] << 16 | (uint32_t)digits[group & 15] << 24;
 
-    for (; shift >= 0; shift -= 4)
-        *out++ = digits[(group >> shift) & 15];
-    return out;
+    return put_last(out, text, 1u + (group >= 0x10) + (group >= 0x100) + (group >= 0x1000));
 }
 
 /* Append an IPv4 address. */
 static char *put_ipv4(char *out, uint64_t high)
 {
-    for (int shift = 56; shift >= 32; shift -= 8) {
+    for (int shift = 56; shift > 32; shift -= 8) {
         out = put_decimal(out, (unsigned)(high >> shift) & 255);
-        if (shift > 32)
-            *out++ = '.';
+        *out++ = '.';
     }
-    return out;
+    return put_decimal(out, (unsigned)(high >> 32) & 255);
 }
 
-/* Find the longest run of at least two groups that are 0, the first of several. */
-static void find_zeros(const unsigned *groups, int *start, int *count)
+/* Find the longest run of groups that are 0, the first of several; ZEROS has a bit for each group
+ * that is. A single one is no run. */
+static void find_zeros(unsigned zeros, int *start, int *count)
 {
-    *start = -1;
-    *count = 1;
-    for (int i = 0; i < GROUPS; i++) {
-        int end = i;
+    unsigned last = 0;
 
-        while (end < GROUPS && groups[end] == 0)
-            end++;
-        if (end - i > *count) {
-            *start = i;
-            *count = end - i;
-        }
-        i = end;
+    *count = 0;
+    for (; zeros != 0; zeros &= zeros >> 1) { /* the bits at which runs longer than COUNT begin */
+        last = zeros;
+        ++*count;
     }
+    *start = *count > 1 ? __builtin_ctz(last) : GROUPS;
 }
 
 /* Append an IPv6 address. */
 static char *put_ipv6(char *out, struct prefix_address address)
 {
     unsigned groups[GROUPS];
+    unsigned zeros = 0;
     int start;
     int count;
 
@@ -238,20 +242,23 @@ static char *put_ipv6(char *out, struct prefix_address address)
         uint64_t half = i < GROUPS / 2 ? address.high : address.low;
 
         groups[i] = (unsigned)(half >> (48 - i % 4 * 16)) & 0xffff;
+        zeros |= (unsigned)(groups[i] == 0) << i;
     }
-    find_zeros(groups, &start, &count);
-    for (int i = 0; i < GROUPS; i++) {
-        if (i == start) {
-            *out++ = ':';
-            *out++ = ':';
-            i += count - 1;
-            continue;
-        }
-        if (i > 0 && (start < 0 || i != start + count))
-            *out++ = ':';
+    find_zeros(zeros, &start, &count);
+    for (int i = 0; i < start; i++) {
         out = put_hex(out, groups[i]);
+        *out++ = ':';
     }
-    return out;
+    if (start == GROUPS)
+        return out - 1; /* without the last colon */
+    if (start == 0)
+        *out++ = ':';
+    *out++ = ':';
+    for (int i = start + count; i < GROUPS; i++) {
+        out = put_hex(out, groups[i]);
+        *out++ = ':';
+    }
+    return start + count < GROUPS ? out - 1 : out;
 }
 
 void prefix_format(const struct prefix *prefix, char text[static PREFIX_TEXT_SIZE])

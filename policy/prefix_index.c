@@ -13,7 +13,7 @@
 #define CACHE_LINE ((size_t)64)
 #define HUGE_PAGE ((size_t)2 << 20)
 #define BLOCK ((size_t)16)
-#define MAX_LEVELS 6 /* BLOCK to the 6th is more than PREFIX_INDEX_MAX */
+#define MAX_LEVELS 7 /* BLOCK to the 7th is more than PREFIX_INDEX_MAX */
 #define MAX_DEPTH 129
 
 /* Sorted addresses in blocks; the last one is filled up with the highest address. The halves of
@@ -31,9 +31,6 @@ struct prefix_index {
     size_t level_count;
     struct level levels[MAX_LEVELS]; /* 0 has all addresses, each further one the first of every
                                         block of the one below, the last a single block */
-    /* The parent's number in the upper 24 bits, the length in the others: all that a lookup needs
-     * besides the addresses, so that it is close together. */
-    uint32_t *links;
     struct prefix_record *records;
 };
 
@@ -94,8 +91,8 @@ static int compare_entries(const void *left, const void *right)
         return -1;
     if (is_before(b->address, a->address))
         return 1;
-    if (a->length != b->length)
-        return a->length < b->length ? -1 : 1;
+    if (a->record.length != b->record.length)
+        return a->record.length < b->record.length ? -1 : 1;
     if (a->record.source != b->record.source)
         return a->record.source < b->record.source ? -1 : 1;
     return (a->record.line > b->record.line) - (a->record.line < b->record.line);
@@ -120,11 +117,10 @@ static void link_parents(struct prefix_index *index, const struct prefix_entry *
 
     for (size_t i = 0; i < index->count; i++) {
         while (depth > 0 && prefix_common(entries[stack[depth - 1]].address, entries[i].address) <
-                                entries[stack[depth - 1]].length)
+                                entries[stack[depth - 1]].record.length)
             depth--;
         index->records[i] = entries[i].record;
-        index->links[i] =
-            (depth > 0 ? stack[depth - 1] : PREFIX_INDEX_NONE) << 8 | entries[i].length;
+        index->records[i].parent = depth > 0 ? stack[depth - 1] : PREFIX_INDEX_NONE;
         stack[depth++] = (uint32_t)i; /* lengths grow along the stack: it cannot overflow */
     }
 }
@@ -172,7 +168,6 @@ struct prefix_index *prefix_index_build(const struct prefix_entry *entries, size
     if (count == 0)
         return index;
     index->records = allocate(count, sizeof(*index->records));
-    index->links = allocate(count, sizeof(*index->links));
     link_parents(index, entries);
     build_levels(index, entries);
     return index;
@@ -188,25 +183,27 @@ void prefix_index_free(struct prefix_index *index)
         free(index->levels[i].low);
     }
     free(index->records);
-    free(index->links);
     free(index);
 }
 
-/* Fetch what a lookup will want of the last level and of the records, all at once: one after the
- * other would take as many times as long. In line, since gcc 12 takes a function that only
- * prefetches for one without effect. */
+/* Fetch a block before it is searched, and the records along with the last one, all at once: one
+ * line of memory after the other would take as many times as long. In line, since gcc 12 takes a
+ * function that only prefetches for one without effect. */
 static inline __attribute__((always_inline)) void prefetch(const struct prefix_index *index,
-                                                           size_t at)
+                                                           const struct level *level, size_t at)
 {
-    const struct level *level = &index->levels[0];
-
     if (level->narrow != NULL) {
         __builtin_prefetch(&level->narrow[at]);
     } else {
-        for (size_t i = 0; i < BLOCK; i += CACHE_LINE / sizeof(*level->high))
+        for (size_t i = 0; i < BLOCK; i += CACHE_LINE / sizeof(*level->high)) {
             __builtin_prefetch(&level->high[at + i]);
+            __builtin_prefetch(&level->low[at + i]);
+        }
     }
-    __builtin_prefetch(&index->links[at]);
+    if (level == &index->levels[0]) {
+        for (size_t i = 0; i < BLOCK; i += CACHE_LINE / sizeof(*index->records))
+            __builtin_prefetch(&index->records[at + i]);
+    }
 }
 
 /* How many addresses of a block are KEY or before it. */
@@ -253,8 +250,7 @@ static size_t search(const struct prefix_index *index, struct prefix_address add
         const struct level *level = &index->levels[i];
 
         at *= BLOCK;
-        if (i == 0)
-            prefetch(index, at);
+        prefetch(index, level, at);
         if (index->ipv6)
             at = search_wide(level, at, address);
         else
@@ -274,14 +270,9 @@ uint32_t prefix_index_find(const struct prefix_index *index, struct prefix_addre
     unsigned common = prefix_common(get_address(&index->levels[0], found), address);
     uint32_t number = (uint32_t)found;
     /* Of an ancestor's bits, those that ADDRESS shares are those that FOUND's address shares. */
-    while (number != PREFIX_INDEX_NONE && (index->links[number] & 0xff) > common)
-        number = index->links[number] >> 8;
+    while (number != PREFIX_INDEX_NONE && index->records[number].length > common)
+        number = index->records[number].parent;
     return number;
-}
-
-uint32_t prefix_index_parent(const struct prefix_index *index, uint32_t number)
-{
-    return index->links[number] >> 8;
 }
 
 const struct prefix_record *prefix_index_record(const struct prefix_index *index, uint32_t number)
@@ -293,7 +284,7 @@ struct prefix prefix_index_prefix(const struct prefix_index *index, uint32_t num
 {
     return (struct prefix){.address = get_address(&index->levels[0], number),
                            .ipv6 = index->ipv6,
-                           .length = (uint8_t)index->links[number]};
+                           .length = index->records[number].length};
 }
 
 size_t prefix_index_count(const struct prefix_index *index)

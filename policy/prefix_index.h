@@ -19,22 +19,24 @@
 
 #include "policy/prefix.h"
 
-#define PREFIX_INDEX_NONE 0xffffffu
-#define PREFIX_INDEX_MAX ((size_t)PREFIX_INDEX_NONE) /* prefixes */
+#define PREFIX_INDEX_MAX ((size_t)1 << 27) /* prefixes */
+#define PREFIX_INDEX_NONE UINT32_MAX
 
-/* What the owner keeps for a prefix. */
+/* What is kept for a prefix, in one place so that a lookup fetches it at once. The index knows
+ * LENGTH and PARENT; the rest is the owner's. */
 struct prefix_record {
+    uint32_t parent; /* number of the next shorter prefix around this, or PREFIX_INDEX_NONE */
     uint32_t rule;
     uint32_t line;
     uint16_t source;
+    uint8_t length;
     bool expired;
 };
 
 /* A prefix on its way into the index. */
 struct prefix_entry {
     struct prefix_address address;
-    struct prefix_record record;
-    uint8_t length;
+    struct prefix_record record; /* PARENT is not yet known */
 };
 
 struct prefix_index;
@@ -50,9 +52,6 @@ void prefix_index_free(struct prefix_index *index);
 
 /* The number of the longest prefix that contains ADDRESS, or PREFIX_INDEX_NONE. */
 uint32_t prefix_index_find(const struct prefix_index *index, struct prefix_address address);
-
-/* The next shorter prefix around one that was found, or PREFIX_INDEX_NONE. */
-uint32_t prefix_index_parent(const struct prefix_index *index, uint32_t number);
 
 /* What belongs to a number from 0 to prefix_index_count - 1. */
 const struct prefix_record *prefix_index_record(const struct prefix_index *index, uint32_t number);

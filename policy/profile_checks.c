@@ -1,11 +1,13 @@
+/*
+ * profile_checks.c: the checks that look at protocols, suites and groups. Those of certificates are
+ * in profile_certificates.c.
+ */
 #include "policy/profile_checks.h"
 
 #include <string.h>
 #include <strings.h>
 
-#define LIST_SEPARATORS " "
 #define LEVEL_SEPARATOR "|"
-#define SECONDS_PER_DAY 86400
 
 /* Things of one kind that violate a rule, while they are collected. */
 struct offenders {
@@ -32,7 +34,7 @@ static bool offenders_report(struct offenders *offenders, const char *noun, stru
     return any;
 }
 
-/* Whether one of the LENGTH bytes' words at LIST is NAME. */
+/* Whether NAME is one of the words in LENGTH bytes at LIST. */
 static bool words_have(const char *list, size_t length, const char *name)
 {
     size_t name_length = strlen(name);
@@ -46,7 +48,7 @@ static bool words_have(const char *list, size_t length, const char *name)
     return false;
 }
 
-static bool list_has(const char *list, const char *name)
+bool profile_list_has(const char *list, const char *name)
 {
     return words_have(list, strlen(list), name);
 }
@@ -95,7 +97,7 @@ static bool report_suites(const struct profile_subject *subject, const char *lis
     bool tls13 = false;
 
     for (size_t i = 0; i < subject->suite_count; i++) {
-        if (list_has(list, subject->suites[i].name) != unwanted)
+        if (profile_list_has(list, subject->suites[i].name) != unwanted)
             continue;
         offenders_add(&suites, subject->suites[i].name);
         tls13 = tls13 || subject->suites[i].tls13;
@@ -152,7 +154,7 @@ bool profile_groups_only(const struct profile_subject *subject, long number, con
 
     (void)number;
     for (size_t i = 0; i < subject->group_count; i++)
-        if (!list_has(list, subject->groups[i]))
+        if (!profile_list_has(list, subject->groups[i]))
             offenders_add(&groups, subject->groups[i]);
     return offenders_report(&groups, "key exchange group", found);
 }
@@ -181,8 +183,8 @@ static unsigned level_of(const char *levels, const char *name)
     return level;
 }
 
-/* The first suite of TLS 1.2 or older that stands before, or on a par with, BETTER and is of a worse
- * level; NULL if there is none. */
+/* The first suite of TLS 1.2 or older that stands before, or on a par with, BETTER and is of a
+ * worse level; NULL if there is none. */
 static const struct profile_suite *worse_before(const struct profile_subject *subject,
                                                 const char *levels,
                                                 const struct profile_suite *better)

@@ -14,6 +14,9 @@
 typedef bool profile_check_fn(const struct profile_subject *subject, long number, const char *list,
                               struct text *found);
 
+/* Whether NAME is one of LIST's words; case does not matter. */
+bool profile_list_has(const char *list, const char *name);
+
 profile_check_fn profile_oldest_version;             /* no version before number */
 profile_check_fn profile_needs_version;              /* version number is among those offered */
 profile_check_fn profile_suites_only;                /* no suite but those of the list */

@@ -1,11 +1,19 @@
 #include "proxy/check.h"
 
 #include <ev.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
-#include "proxy/listener.h"
+#include "tls/inventory.h"
+
+#include "proxy/check_certificates.h"
+#include "proxy/check_profile.h"
 #include "proxy/probe.h"
 #include "proxy/service.h"
+
+#define SOON_SECONDS (30 * 86400) /* an exception that ends within this is worth a word */
+#define SOON_MAX 100              /* words at most */
 
 /* A probe that the command waits for. */
 struct check_probe {
@@ -44,20 +52,85 @@ static void check_backend(struct service *service, struct diag *diag)
     ev_loop_destroy(loop);
 }
 
-void check_run(const struct config *config, struct diag *diag)
-{
-    struct listen_list listeners;
+/* Lines of the policy table that end soon. */
+struct check_soon {
+    struct diag *diag;
+    time_t now;
+    unsigned count;
+};
 
-    if (listen_list_parse(config, &listeners, diag) != 0)
+static void check_line(void *ctx, const struct policy_match *line, bool expired)
+{
+    struct check_soon *soon = ctx;
+
+    if (expired || line->until == 0 || line->until > soon->now + SOON_SECONDS ||
+        soon->count++ >= SOON_MAX)
         return;
+    diag_warning(soon->diag, "%s, line %u: %s expires in %ld days%s%s", line->file, line->line,
+                 line->prefix, (long)((line->until - soon->now) / 86400),
+                 line->note != NULL ? ": " : "", line->note != NULL ? line->note : "");
+}
+
+/* One rule's context against the rule set. */
+static unsigned check_rule(const struct tls_rule *rule, const char *label,
+                           const struct profile *profile, struct diag *diag)
+{
+    if (rule->tls == NULL || profile == NULL)
+        return 0;
+    struct tls_inventory *inventory = tls_inventory_new(rule->tls);
+    unsigned violated = check_profile(label, inventory, profile, diag);
+    tls_inventory_free(inventory);
+    return violated;
+}
+
+/* What one listener offers, to everybody and to the peers of the table. */
+static unsigned check_offers(const struct service *service, const struct profile *profile,
+                             struct diag *diag)
+{
+    unsigned violated = check_rule(&service->main, "main configuration", profile, diag);
+
+    for (size_t i = 0; i < service->rule_count; i++)
+        violated += check_rule(&service->rules[i], service->rules[i].place, profile, diag);
+    const struct tls_context *context = service->main.tls;
+    for (size_t i = 0; i < service->rule_count && context == NULL; i++)
+        context = service->rules[i].tls;
+    if (context != NULL) {
+        struct tls_inventory *inventory = tls_inventory_new(context);
+        check_certificates(service->name, service->config, inventory, diag);
+        tls_inventory_free(inventory);
+    }
+    check_key_files(service->name, service->config, diag);
+    return violated;
+}
+
+unsigned check_run(const struct config *config, const char *profile_name, struct diag *diag)
+{
+    const struct profile *profile = NULL;
+    struct listen_list listeners;
+    struct service *first = NULL;
+    unsigned violated = 0;
+
+    if (profile_name != NULL && (profile = check_profile_find(profile_name, diag)) == NULL)
+        return 0;
+    if (listen_list_parse(config, &listeners, diag) != 0)
+        return 0;
     for (size_t i = 0; i < listeners.count; i++) {
         const struct listen_spec *spec = &listeners.specs[i];
-        struct service *service = service_new(spec->name, spec->config, NULL, diag);
+        struct service *service = service_new(spec->name, spec->config, first, diag);
         if (service == NULL)
             continue;
-        (void)service_load_tls(service, false, diag);
+        struct check_soon soon = {.diag = diag, .now = time(NULL)};
+        if (service->owns_table)
+            policy_table_each(service->table, check_line, &soon);
+        if (service_load_tls(service, false, diag) == 0)
+            violated += check_offers(service, profile, diag);
         check_backend(service, diag);
-        service_free(service);
+        if (first == NULL)
+            first = service;
+        else
+            service_free(service);
     }
+    service_free(first);
     listen_list_free(&listeners);
+    return violated;
 }

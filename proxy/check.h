@@ -7,8 +7,12 @@
 #include "policy/config.h"
 #include "policy/diag.h"
 
-/* Listeners, policies, certificates and keys of CONFIG, and a probe of each backend: does it
- * answer, and does it understand who the client is. Everything is reported to DIAG. */
-void check_run(const struct config *config, struct diag *diag);
+/*
+ * Listeners, policies and their tables, certificates and keys of CONFIG, and a probe of each
+ * backend: does it answer, and does it understand who the client is. PROFILE (or NULL) names a
+ * published rule set that each policy is compared with. Everything is reported to DIAG. Returns the
+ * number of rules of the profile that are violated.
+ */
+unsigned check_run(const struct config *config, const char *profile, struct diag *diag);
 
 #endif

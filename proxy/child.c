@@ -32,6 +32,7 @@ static void child_signals(void)
     signal(SIGHUP, SIG_IGN);
     signal(SIGINT, SIG_IGN); /* of the terminal: the master decides */
     signal(SIGUSR1, SIG_IGN);
+    signal(SIGUSR2, SIG_IGN); /* until its loop runs */
     signal(SIGCHLD, SIG_DFL);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);

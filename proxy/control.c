@@ -20,14 +20,17 @@ struct control {
     void *owner;
 };
 
-/* One asker. */
-struct control_client {
+/* One asker and its command. */
+struct control_request {
     struct control *control;
     int fd;
     ev_io io;
     ev_timer timer;
     size_t length;
     char line[CONTROL_LINE_MAX];
+    FILE *out; /* collects the answer in text */
+    char *text;
+    size_t text_length;
 };
 
 /* PATH as a socket address; false if it is too long. */
@@ -40,61 +43,74 @@ static bool control_address(const char *path, struct sockaddr_un *address)
     return true;
 }
 
-static void control_client_close(struct control_client *client)
+static void control_request_close(struct control_request *request)
 {
-    ev_io_stop(client->control->loop, &client->io);
-    ev_timer_stop(client->control->loop, &client->timer);
-    close(client->fd);
-    free(client);
+    ev_io_stop(request->control->loop, &request->io);
+    ev_timer_stop(request->control->loop, &request->timer);
+    close(request->fd);
+    free(request);
 }
 
-/* Carry the command out and answer: a first line "ok" or "error", then the text. */
-static void control_answer(struct control_client *client)
+FILE *control_out(struct control_request *request)
 {
-    struct control *control = client->control;
-    char *text = NULL;
-    size_t length = 0;
-    FILE *out = open_memstream(&text, &length);
+    return request->out;
+}
 
-    if (out == NULL)
-        return;
-    bool known = control->command(control->owner, client->line, out);
-    fclose(out);
-    const char *status = known ? "ok\n" : "error\n";
-    (void)!send(client->fd, status, strlen(status), MSG_NOSIGNAL | MSG_DONTWAIT);
-    (void)!send(client->fd, text, length, MSG_NOSIGNAL | MSG_DONTWAIT);
-    free(text);
+/* A first line "ok" or "error", then the text. */
+void control_finish(struct control_request *request, bool ok)
+{
+    const char *status = ok ? "ok\n" : "error\n";
+
+    fclose(request->out);
+    (void)!send(request->fd, status, strlen(status), MSG_NOSIGNAL | MSG_DONTWAIT);
+    (void)!send(request->fd, request->text, request->text_length, MSG_NOSIGNAL | MSG_DONTWAIT);
+    free(request->text);
+    control_request_close(request);
+}
+
+/* A whole line: from here on the answer is waited for, not more input. */
+static void control_dispatch(struct control_request *request)
+{
+    struct control *control = request->control;
+
+    ev_io_stop(control->loop, &request->io);
+    ev_timer_stop(control->loop, &request->timer);
+    request->out = open_memstream(&request->text, &request->text_length);
+    if (request->out == NULL)
+        abort();
+    control->command(control->owner, request->line, request);
 }
 
 static void control_on_readable(struct ev_loop *loop, ev_io *io, int events)
 {
-    struct control_client *client = io->data;
-    ssize_t got = recv(client->fd, client->line + client->length,
-                       sizeof(client->line) - 1 - client->length, MSG_DONTWAIT);
+    struct control_request *request = io->data;
+    ssize_t got = recv(request->fd, request->line + request->length,
+                       sizeof(request->line) - 1 - request->length, MSG_DONTWAIT);
 
     (void)loop;
     (void)events;
     if (got < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (got > 0) {
-        client->length += (size_t)got;
-        client->line[client->length] = '\0';
-        char *end = strchr(client->line, '\n');
-        if (end == NULL && client->length < sizeof(client->line) - 1)
+        request->length += (size_t)got;
+        request->line[request->length] = '\0';
+        char *end = strchr(request->line, '\n');
+        if (end == NULL && request->length < sizeof(request->line) - 1)
             return;
         if (end != NULL) {
             *end = '\0';
-            control_answer(client);
+            control_dispatch(request);
+            return;
         }
     }
-    control_client_close(client);
+    control_request_close(request);
 }
 
 static void control_on_timeout(struct ev_loop *loop, ev_timer *timer, int events)
 {
     (void)loop;
     (void)events;
-    control_client_close(timer->data);
+    control_request_close(timer->data);
 }
 
 /* Root, or whoever gatepost itself is. */
@@ -115,19 +131,19 @@ static void control_on_accept(struct ev_loop *loop, ev_io *io, int events)
     (void)events;
     if (fd < 0)
         return;
-    struct control_client *client = control_peer_allowed(fd) ? calloc(1, sizeof(*client)) : NULL;
-    if (client == NULL) {
+    struct control_request *request = control_peer_allowed(fd) ? calloc(1, sizeof(*request)) : NULL;
+    if (request == NULL) {
         close(fd);
         return;
     }
-    client->control = control;
-    client->fd = fd;
-    ev_io_init(&client->io, control_on_readable, fd, EV_READ);
-    ev_timer_init(&client->timer, control_on_timeout, SERVE_TIMEOUT_SECONDS, 0.);
-    client->io.data = client;
-    client->timer.data = client;
-    ev_io_start(loop, &client->io);
-    ev_timer_start(loop, &client->timer);
+    request->control = control;
+    request->fd = fd;
+    ev_io_init(&request->io, control_on_readable, fd, EV_READ);
+    ev_timer_init(&request->timer, control_on_timeout, SERVE_TIMEOUT_SECONDS, 0.);
+    request->io.data = request;
+    request->timer.data = request;
+    ev_io_start(loop, &request->io);
+    ev_timer_start(loop, &request->timer);
 }
 
 /* Make the directory that PATH is in, if it is missing; one level. */

@@ -13,9 +13,17 @@
 
 #define CONTROL_LINE_MAX 256
 
-/* Carry out COMMAND; what is written to OUT goes to the asker. Returns false for "I do not know
- * that", which the asker is told. */
-typedef bool control_command(void *owner, const char *command, FILE *out);
+/* A command that was asked for and must be answered, now or later. */
+struct control_request;
+
+/* Carry out COMMAND and answer REQUEST: write to control_out, then call control_finish once. */
+typedef void control_command(void *owner, const char *command, struct control_request *request);
+
+/* Where the answer is written to. */
+FILE *control_out(struct control_request *request);
+
+/* The answer is complete; OK: the command was carried out. REQUEST is gone. */
+void control_finish(struct control_request *request, bool ok);
 
 struct control;
 

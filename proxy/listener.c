@@ -1,6 +1,7 @@
 #include "proxy/listener.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -29,6 +30,19 @@ static int listener_bind(const struct addrinfo *address)
     return -1;
 }
 
+/* A duplicate of the socket that PREVIOUS has for ADDRESS, or -1. */
+static int listener_share(const struct listener_sockets *previous, const struct addrinfo *address)
+{
+    for (size_t i = 0; previous != NULL && i < previous->count; i++) {
+        struct sockaddr_storage bound;
+        socklen_t length = sizeof(bound);
+        if (getsockname(previous->sockets[i].fd, (struct sockaddr *)&bound, &length) == 0 &&
+            length == address->ai_addrlen && memcmp(&bound, address->ai_addr, length) == 0)
+            return fcntl(previous->sockets[i].fd, F_DUPFD_CLOEXEC, 0);
+    }
+    return -1;
+}
+
 /* Remember FD as a socket of listener SPEC. */
 static void listener_add(struct listener_sockets *sockets, int fd, size_t spec)
 {
@@ -43,6 +57,7 @@ static void listener_add(struct listener_sockets *sockets, int fd, size_t spec)
 /* All addresses of one listener. A family that the machine does not have is no error as long as
  * another one works. */
 static int listener_open_one(const struct listen_spec *spec, size_t index,
+                             const struct listener_sockets *previous,
                              struct listener_sockets *sockets, struct diag *diag)
 {
     const struct endpoint *endpoint = &spec->endpoint;
@@ -58,7 +73,9 @@ static int listener_open_one(const struct listen_spec *spec, size_t index,
         return -1;
     }
     for (const struct addrinfo *one = found; one != NULL; one = one->ai_next) {
-        int fd = listener_bind(one);
+        int fd = listener_share(previous, one);
+        if (fd < 0)
+            fd = listener_bind(one);
         if (fd >= 0) {
             listener_add(sockets, fd, index);
         } else if (!(any && errno == EAFNOSUPPORT)) {
@@ -76,12 +93,12 @@ static int listener_open_one(const struct listen_spec *spec, size_t index,
     return 0;
 }
 
-int listener_open(const struct listen_list *list, struct listener_sockets *sockets,
-                  struct diag *diag)
+int listener_open(const struct listen_list *list, const struct listener_sockets *previous,
+                  struct listener_sockets *sockets, struct diag *diag)
 {
     *sockets = (struct listener_sockets){0};
     for (size_t i = 0; i < list->count; i++)
-        if (listener_open_one(&list->specs[i], i, sockets, diag) != 0) {
+        if (listener_open_one(&list->specs[i], i, previous, sockets, diag) != 0) {
             listener_close(sockets);
             return -1;
         }

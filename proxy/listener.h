@@ -22,11 +22,12 @@ struct listener_sockets {
 
 /*
  * Bind and listen for every element of LIST: all addresses its host resolves to; an empty host or
- * "*" is all IPv4 and all IPv6 addresses of the machine, as two sockets. Sockets are non-blocking
- * and close-on-exec. Returns 0, or -1 after reporting to DIAG (nothing stays open).
+ * "*" is all IPv4 and all IPv6 addresses of the machine, as two sockets. A socket that PREVIOUS (or
+ * NULL) has for an address is shared, so that no connection that waits on it is lost. Sockets are
+ * non-blocking and close-on-exec. Returns 0, or -1 after reporting to DIAG (nothing stays open).
  */
-int listener_open(const struct listen_list *list, struct listener_sockets *sockets,
-                  struct diag *diag);
+int listener_open(const struct listen_list *list, const struct listener_sockets *previous,
+                  struct listener_sockets *sockets, struct diag *diag);
 void listener_close(struct listener_sockets *sockets);
 
 #endif

@@ -36,7 +36,7 @@ static const char usage_text[] =
     "usage: gatepost [-c config_dir] [-o name=value]... command\n"
     "commands:\n"
     "  run                     serve in the foreground\n"
-    "  check                   read everything, ask the backend, report what is wrong\n"
+    "  check [--profile NAME]  read everything, ask the backend, report what is wrong\n"
     "  config [-n|-d] [name]   show parameters: all, those that are set (-n), defaults (-d)\n"
     "  policy ADDRESS [--sni NAME] [--json]\n"
     "                          what TLS holds for a peer, and which line says so\n"
@@ -45,6 +45,7 @@ static const char usage_text[] =
     "  selfsigned [--name NAME] [--rsa|--ecdsa|--both] FILE\n"
     "                          make a key and a certificate signed by itself\n"
     "  status                  ask the running daemon how it is\n"
+    "  reload                  read everything anew; no session notices\n"
     "  stop                    stop the running daemon\n"
     "options:\n"
     "  -c config_dir           where gatepost.cf is (default: " DEFAULT_DIRECTORY ")\n"
@@ -81,23 +82,35 @@ static int command_run(struct command_line *line, int argc, char **argv)
     struct config *config = load(line);
     if (config == NULL)
         return EX_CONFIG;
-    int status = master_run(config, line->directory, &line->diag);
-    config_free(config);
-    return status;
+    const struct master_source source = {.directory = line->directory,
+                                         .overrides = line->overrides,
+                                         .override_count = line->override_count};
+    return master_run(config, &source, &line->diag);
 }
 
 static int command_check(struct command_line *line, int argc, char **argv)
 {
-    (void)argv;
-    if (argc > 1)
-        return usage_error("check takes no arguments");
+    static const struct option options[] = {{"profile", required_argument, NULL, 'p'},
+                                            {NULL, 0, NULL, 0}};
+    const char *profile = NULL;
+    unsigned violated = 0;
+    int option;
+
+    optind = 0;
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        if (option == '?')
+            return usage_error("check takes --profile NAME");
+        profile = optarg;
+    }
+    if (optind != argc)
+        return usage_error("check takes no arguments but --profile NAME");
     struct config *config = load(line);
     if (config != NULL) {
-        check_run(config, &line->diag);
+        violated = check_run(config, profile, &line->diag);
         config_free(config);
     }
     printf("%u errors, %u warnings\n", line->diag.errors, line->diag.warnings);
-    return line->diag.errors > 0 ? 1 : 0;
+    return line->diag.errors > 0 || violated > 0 ? 1 : 0;
 }
 
 static int command_config(struct command_line *line, int argc, char **argv)
@@ -192,11 +205,11 @@ static int command_selfsigned(struct command_line *line, int argc, char **argv)
     return status == 0 ? 0 : 1;
 }
 
-/* status and stop: the daemon answers. */
+/* status, reload and stop: the daemon answers. */
 static int command_ask(struct command_line *line, int argc, char **argv)
 {
     if (argc > 1)
-        return usage_error("status and stop take no arguments");
+        return usage_error("status, reload and stop take no arguments");
     struct config *config = load(line);
     if (config == NULL)
         return EX_CONFIG;
@@ -212,7 +225,7 @@ static const struct {
 } commands[] = {
     {"run", command_run},       {"check", command_check},   {"config", command_config},
     {"policy", command_policy}, {"import", command_import}, {"selfsigned", command_selfsigned},
-    {"status", command_ask},    {"stop", command_ask},
+    {"status", command_ask},    {"reload", command_ask},    {"stop", command_ask},
 };
 
 /* "-o name=value": split in place. Returns false if there is no name or no "=". */

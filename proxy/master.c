@@ -1,50 +1,39 @@
 #include "proxy/master.h"
 
-#include <errno.h>
 #include <ev.h>
 #include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/wait.h>
 #include <sysexits.h>
 #include <systemd/sd-daemon.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "proxy/channel.h"
-#include "proxy/child.h"
 #include "proxy/control.h"
+#include "proxy/generation.h"
 #include "proxy/log.h"
-#include "proxy/unix_connect.h"
 #include "proxy/version.h"
-
-#define BACKOFF_FIRST 0.1
-#define BACKOFF_MAX 30.
-#define BACKOFF_FORGIVEN 10. /* a worker that lived this long starts anew without delay */
-#define STOP_EXTRA_SECONDS 10.
 
 struct master {
     struct ev_loop *loop;
-    const char *directory;
-    struct listen_list listeners;
-    struct child_plan plan;
+    const struct master_source *source;
     struct log_output *output;
     struct control *control;
-    struct child *children;
-    size_t child_count;
-    struct worker_stats *stats; /* shared memory, one for each child */
+    struct generation *current;    /* NULL until the first one serves, and when stopping */
+    struct generation *coming;     /* starting */
+    struct generation *leaving;    /* a list */
+    struct control_request *asker; /* "gatepost reload" that waits for COMING */
     time_t started;
-    bool serving;
+    bool reload_again; /* asked for while one was under way */
     bool stopping;
     int status;
     ev_signal sigterm;
     ev_signal sigint;
+    ev_signal sighup;
     ev_signal sigusr1;
-    ev_timer stop_timer;
 };
-
-static void master_start_child(struct master *master, struct child *child);
 
 /* Records of the master itself. */
 static void master_log(void *ctx, enum log_severity severity, const char *text, size_t length)
@@ -52,39 +41,60 @@ static void master_log(void *ctx, enum log_severity severity, const char *text, 
     log_output_write(ctx, severity, "master", getpid(), text, length);
 }
 
-/* In a forked worker: nothing of the master's may stay. */
-static void master_forget(void *owner)
+/* Findings while reloading: into the log, and to whoever asked for it. */
+static void reload_finding(void *ctx, enum diag_severity severity, const char *text)
 {
-    struct master *master = owner;
+    struct master *master = ctx;
 
-    ev_signal_stop(master->loop, &master->sigterm);
-    ev_signal_stop(master->loop, &master->sigint);
-    ev_signal_stop(master->loop, &master->sigusr1);
-    for (size_t i = 0; i < master->child_count; i++) {
-        struct child *child = &master->children[i];
-        ev_child_stop(master->loop, &child->watcher);
-        if (child->pid != 0 && child->channel >= 0)
-            child_close(child);
-    }
-    control_forget(master->control);
-    log_output_close(master->output);
-    ev_loop_destroy(master->loop);
+    if (severity == DIAG_ERROR)
+        log_error("%s", text);
+    else if (severity == DIAG_WARNING)
+        log_warning("%s", text);
+    if (master->asker != NULL && severity != DIAG_INFO)
+        fprintf(control_out(master->asker), "%s: %s\n",
+                severity == DIAG_ERROR ? "error" : "warning", text);
 }
 
-/* All that ran have ended. */
+/* Tell whoever asked for a reload what came of it. */
+static void answer_reload(struct master *master, bool ok, const char *text)
+{
+    if (master->asker == NULL)
+        return;
+    fprintf(control_out(master->asker), "%s\n", text);
+    control_finish(master->asker, ok);
+    master->asker = NULL;
+}
+
+/* Put GENERATION among those that finish, and tell its workers. */
+static void master_retire(struct master *master, struct generation *generation, int signal_number)
+{
+    generation->next = master->leaving;
+    master->leaving = generation;
+    generation_leave(generation, signal_number);
+}
+
+/* When nothing is left that runs. */
 static void master_check_stopped(struct master *master)
 {
-    for (size_t i = 0; i < master->child_count; i++)
-        if (master->children[i].pid != 0)
-            return;
-    ev_break(master->loop, EVBREAK_ALL);
+    if (master->stopping && master->leaving == NULL)
+        ev_break(master->loop, EVBREAK_ALL);
 }
 
-static void master_signal_children(const struct master *master, int signal_number)
+/* Generations whose last worker has gone. */
+static void master_reap(struct master *master)
 {
-    for (size_t i = 0; i < master->child_count; i++)
-        if (master->children[i].pid != 0)
-            kill(master->children[i].pid, signal_number);
+    struct generation **link = &master->leaving;
+
+    while (*link != NULL) {
+        struct generation *generation = *link;
+        if (!generation_is_over(generation)) {
+            link = &generation->next;
+            continue;
+        }
+        *link = generation->next;
+        generation_free(generation);
+    }
+    master_check_stopped(master);
 }
 
 /* Begin to stop; workers get their time. */
@@ -95,357 +105,237 @@ static void master_stop(struct master *master, int status)
     master->stopping = true;
     master->status = status;
     (void)sd_notify(0, "STOPPING=1");
-    listener_close(&master->plan.sockets);
-    for (size_t i = 0; i < master->child_count; i++)
-        ev_timer_stop(master->loop, &master->children[i].restart);
-    master_signal_children(master, SIGTERM);
-    ev_timer_set(&master->stop_timer, master->plan.drain_time + STOP_EXTRA_SECONDS, 0.);
-    ev_timer_start(master->loop, &master->stop_timer);
-    master_check_stopped(master);
+    answer_reload(master, false, "gatepost is stopping");
+    for (struct generation *one = master->leaving; one != NULL; one = one->next)
+        generation_leave(one, SIGTERM);
+    if (master->coming != NULL)
+        master_retire(master, master->coming, SIGTERM);
+    if (master->current != NULL)
+        master_retire(master, master->current, SIGTERM);
+    master->coming = master->current = NULL;
+    master_reap(master);
 }
 
-static void master_on_stop_timer(struct ev_loop *loop, ev_timer *timer, int events)
+static void master_reload(struct master *master);
+
+/* The coming generation serves: it takes over. */
+static void on_serving(struct generation *generation)
 {
-    const struct master *master = timer->data;
+    struct master *master = generation->owner;
+    bool first = master->current == NULL;
 
-    (void)loop;
-    (void)events;
-    log_warning("workers do not end in time: killing them");
-    master_signal_children(master, SIGKILL);
-}
-
-static void master_on_signal(struct ev_loop *loop, ev_signal *signal, int events)
-{
-    (void)loop;
-    (void)events;
-    log_info("terminating on signal %d", signal->signum);
-    master_stop(signal->data, EX_OK);
-}
-
-static void master_on_sigusr1(struct ev_loop *loop, ev_signal *signal, int events)
-{
-    struct master *master = signal->data;
-
-    (void)loop;
-    (void)events;
-    log_output_reopen(master->output);
-}
-
-/* The first time that all workers serve. */
-static void master_check_serving(struct master *master)
-{
-    if (master->serving || master->stopping)
-        return;
-    for (size_t i = 0; i < master->child_count; i++)
-        if (!master->children[i].ready)
-            return;
-    master->serving = true;
+    if (!first)
+        master_retire(master, master->current, SIGUSR2);
+    master->current = generation;
+    master->coming = NULL;
     log_output_set_starting(master->output, false);
-    log_info("daemon started -- version %s, configuration %s", GATEPOST_VERSION, master->directory);
-    (void)sd_notifyf(0, "READY=1\nSTATUS=Serving with %zu workers", master->child_count);
-}
-
-/* A worker wants a connection to the UNIX socket of one of its listeners' backends. */
-static void master_connect_for(const struct master *master, const struct child *child,
-                               const struct channel_message *request)
-{
-    struct channel_message answer = {.kind = CHANNEL_CONNECTED, .id = request->id};
-    int fd = -1;
-
-    if (request->value < 0 || (size_t)request->value >= master->plan.service_count) {
-        answer.value = EINVAL;
-    } else {
-        const struct upstream *upstream = master->plan.services[request->value]->upstream;
-        fd = unix_connect(upstream->endpoint.kind == ENDPOINT_UNIX ? upstream->endpoint.path : "");
-        answer.value = fd < 0 ? errno : 0;
-    }
-    if (channel_send(child->channel, &answer, fd) != 0)
-        log_warning("cannot answer worker %ld: %s", (long)child->pid, strerror(errno));
-    if (fd >= 0)
-        close(fd);
-}
-
-static void master_on_channel(struct ev_loop *loop, ev_io *io, int events)
-{
-    struct child *child = io->data;
-    struct master *master = child->owner;
-    struct channel_message message;
-    int fd;
-
-    (void)events;
-    int got = channel_receive(child->channel, &message, &fd);
-    if (fd >= 0)
-        close(fd); /* workers have nothing to send us */
-    if (got == 0) {
-        ev_io_stop(loop, io);
-    } else if (got > 0 && message.kind == CHANNEL_READY) {
-        child->ready = true;
-        master_check_serving(master);
-    } else if (got > 0 && message.kind == CHANNEL_CONNECT) {
-        master_connect_for(master, child, &message);
-    }
-}
-
-static void master_on_log(struct ev_loop *loop, ev_io *io, int events)
-{
-    struct child *child = io->data;
-    struct master *master = child->owner;
-
-    (void)events;
-    if (!log_pipe_read(child->log, master->output, "smtpd", child->pid, child->log_pending,
-                       &child->log_pending_length))
-        ev_io_stop(loop, io);
-}
-
-/* What a dead worker still had to say. */
-static void master_drain_log(const struct master *master, struct child *child)
-{
-    for (int i = 0; i < 64; i++) {
-        size_t before = child->log_pending_length;
-        if (!log_pipe_read(child->log, master->output, "smtpd", child->pid, child->log_pending,
-                           &child->log_pending_length) ||
-            child->log_pending_length == before)
-            return;
-    }
-}
-
-/* "exited with status 70", "was killed by signal 9". */
-static void master_log_exit(const struct child *child, int status)
-{
-    if (WIFSIGNALED(status))
-        log_warning("process %ld was killed by signal %d", (long)child->pid, WTERMSIG(status));
+    if (first)
+        log_info("daemon started -- version %s, configuration %s", GATEPOST_VERSION,
+                 master->source->directory);
     else
-        log_warning("process %ld exited with status %d", (long)child->pid, WEXITSTATUS(status));
+        log_info("reload -- version %s, configuration %s", GATEPOST_VERSION,
+                 master->source->directory);
+    (void)sd_notifyf(0, "READY=1\nSTATUS=Serving with %zu workers", generation->child_count);
+    answer_reload(master, true, "gatepost: the new configuration is in force");
+    master_reap(master);
+    if (master->reload_again)
+        master_reload(master);
 }
 
-static void master_on_exit(struct ev_loop *loop, ev_child *watcher, int events)
+/* The coming generation cannot serve: at the start that is the end, later the old one stays. */
+static void on_failed(struct generation *generation, int status)
 {
-    struct child *child = watcher->data;
-    struct master *master = child->owner;
-    int status = watcher->rstatus;
-    double lived = ev_now(loop) - child->started;
+    struct master *master = generation->owner;
 
-    (void)events;
-    ev_child_stop(loop, watcher);
-    ev_io_stop(loop, &child->channel_io);
-    ev_io_stop(loop, &child->log_io);
-    master_drain_log(master, child);
-    if (!master->stopping || status != 0)
-        master_log_exit(child, status);
-    bool was_ready = child->ready;
-    child_close(child);
-    child->outspoken = false;
-    atomic_store(&child->stats->open, 0);
-    if (master->stopping) {
-        master_check_stopped(master);
+    master->coming = NULL;
+    master_retire(master, generation, SIGTERM);
+    if (master->current == NULL) {
+        log_error("cannot start");
+        master_stop(master, status);
         return;
     }
-    if (!master->serving && !was_ready) {
-        log_error("cannot start: a worker failed while starting");
-        master_stop(master, WIFEXITED(status) && WEXITSTATUS(status) == EX_CONFIG ? EX_CONFIG
-                                                                                  : EX_UNAVAILABLE);
-        return;
-    }
-    child->backoff = lived > BACKOFF_FORGIVEN            ? BACKOFF_FIRST
-                     : child->backoff * 2. < BACKOFF_MAX ? child->backoff * 2.
-                                                         : BACKOFF_MAX;
-    ev_timer_set(&child->restart, child->backoff, 0.);
-    ev_timer_start(loop, &child->restart);
+    log_error("reload failed: the old configuration stays in force");
+    (void)sd_notify(0, "READY=1");
+    answer_reload(master, false, "gatepost: reload failed, the old configuration stays in force");
+    master_reap(master);
 }
 
-static void master_on_restart(struct ev_loop *loop, ev_timer *timer, int events)
+static void on_ended(struct generation *generation)
 {
-    struct child *child = timer->data;
+    master_reap(generation->owner);
+}
+
+/* In a forked worker of GENERATION: nothing of the master's may stay. */
+static void on_forget(struct generation *generation)
+{
+    struct master *master = generation->owner;
+
+    ev_signal_stop(master->loop, &master->sigterm);
+    ev_signal_stop(master->loop, &master->sigint);
+    ev_signal_stop(master->loop, &master->sighup);
+    ev_signal_stop(master->loop, &master->sigusr1);
+    generation_forget(generation, true);
+    if (master->current != NULL && master->current != generation)
+        generation_forget(master->current, false);
+    for (struct generation *one = master->leaving; one != NULL; one = one->next)
+        generation_forget(one, false);
+    control_forget(master->control);
+    log_output_close(master->output);
+    ev_loop_destroy(master->loop);
+}
+
+static const struct generation_events master_events = {
+    .serving = on_serving,
+    .failed = on_failed,
+    .ended = on_ended,
+    .forget = on_forget,
+};
+
+/* Start GENERATION's workers. */
+static void master_launch(struct master *master, struct generation *generation)
+{
+    generation->loop = master->loop;
+    generation->events = &master_events;
+    generation->owner = master;
+    generation->output = master->output;
+    master->coming = generation;
+    generation_start(generation);
+}
+
+/* Read everything anew. */
+static void master_reload(struct master *master)
+{
+    struct diag diag = {.sink = reload_finding, .ctx = master};
+
+    if (master->coming != NULL || master->stopping) {
+        master->reload_again = master->coming != NULL;
+        return;
+    }
+    master->reload_again = false;
+    (void)sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)(ev_time() * 1e6));
+    struct config *config = config_load(master->source->directory, master->source->overrides,
+                                        master->source->override_count, &diag);
+    struct generation *generation =
+        config != NULL ? generation_new(config, master->current, &diag) : NULL;
+    if (generation != NULL) {
+        master_launch(master, generation);
+        return;
+    }
+    log_error("reload failed: the old configuration stays in force");
+    (void)sd_notify(0, "READY=1");
+    answer_reload(master, false, "gatepost: reload failed, the old configuration stays in force");
+}
+
+static void on_signal(struct ev_loop *loop, ev_signal *watcher, int events)
+{
+    struct master *master = watcher->data;
 
     (void)loop;
     (void)events;
-    master_start_child(child->owner, child);
-}
-
-/* Fork CHILD and watch it. */
-static void master_start_child(struct master *master, struct child *child)
-{
-    child->started = ev_now(master->loop);
-    if (child_start(child, &master->plan, master_forget) != 0) {
-        log_error("cannot start a worker: %s", strerror(errno));
-        ev_timer_set(&child->restart, BACKOFF_MAX, 0.);
-        ev_timer_start(master->loop, &child->restart);
+    switch (watcher->signum) {
+    case SIGHUP:
+        master_reload(master);
         return;
+    case SIGUSR1:
+        log_output_reopen(master->output);
+        return;
+    default:
+        log_info("terminating on signal %d", watcher->signum);
+        master_stop(master, EX_OK);
     }
-    ev_child_init(&child->watcher, master_on_exit, child->pid, 0);
-    ev_io_init(&child->channel_io, master_on_channel, child->channel, EV_READ);
-    ev_io_init(&child->log_io, master_on_log, child->log, EV_READ);
-    child->watcher.data = child;
-    child->channel_io.data = child;
-    child->log_io.data = child;
-    ev_child_start(master->loop, &child->watcher);
-    ev_io_start(master->loop, &child->channel_io);
-    ev_io_start(master->loop, &child->log_io);
 }
 
 /* "gatepost status": the whole and each worker. */
 static void master_status(const struct master *master, FILE *out)
 {
     fprintf(out, "gatepost %s, master process %ld, configuration %s, up %ld seconds\n",
-            GATEPOST_VERSION, (long)getpid(), master->directory,
+            GATEPOST_VERSION, (long)getpid(), master->source->directory,
             (long)(time(NULL) - master->started));
-    for (size_t i = 0; i < master->child_count; i++) {
-        const struct child *child = &master->children[i];
-        struct worker_stats *stats = child->stats;
-        fprintf(out,
-                "worker %ld: %s, sessions open %llu, accepted %llu, TLS handshakes %llu, failed "
-                "%llu, backend sessions %llu, failed %llu\n",
-                (long)child->pid, child->ready ? "serving" : "starting",
-                (unsigned long long)atomic_load(&stats->open),
-                (unsigned long long)atomic_load(&stats->sessions),
-                (unsigned long long)atomic_load(&stats->handshakes),
-                (unsigned long long)atomic_load(&stats->handshake_failures),
-                (unsigned long long)atomic_load(&stats->backend_sessions),
-                (unsigned long long)atomic_load(&stats->backend_failures));
-    }
+    if (master->current != NULL)
+        generation_status(master->current, out);
+    if (master->coming != NULL)
+        generation_status(master->coming, out);
+    for (const struct generation *one = master->leaving; one != NULL; one = one->next)
+        generation_status(one, out);
 }
 
-static bool master_on_command(void *owner, const char *command, FILE *out)
+static void on_command(void *owner, const char *command, struct control_request *request)
 {
     struct master *master = owner;
 
     if (strcmp(command, "status") == 0) {
-        master_status(master, out);
-        return true;
-    }
-    if (strcmp(command, "stop") == 0) {
+        master_status(master, control_out(request));
+        control_finish(request, true);
+    } else if (strcmp(command, "stop") == 0) {
         log_info("terminating on request");
+        control_finish(request, true);
         master_stop(master, EX_OK);
-        return true;
+    } else if (strcmp(command, "reload") == 0 && master->asker == NULL && master->coming == NULL &&
+               !master->stopping) {
+        master->asker = request;
+        master_reload(master);
+    } else if (strcmp(command, "reload") == 0) {
+        fprintf(control_out(request),
+                "gatepost: a reload is under way, or the daemon is stopping\n");
+        control_finish(request, false);
+    } else {
+        fprintf(control_out(request), "gatepost: the daemon does not know \"%s\"\n", command);
+        control_finish(request, false);
     }
-    fprintf(out, "gatepost: the daemon does not know \"%s\"\n", command);
-    return false;
 }
 
-/* gatepost_workers as a number. */
-static size_t worker_count(const struct config *config)
+/* One signal of the master. */
+static void master_watch(struct master *master, ev_signal *watcher, int signal_number)
 {
-    const char *text = config_str(config, PARAM_gatepost_workers);
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-
-    if (strcmp(text, "auto") != 0)
-        return (size_t)strtoul(text, NULL, 10);
-    return cores > 0 ? (size_t)cores : 1;
+    ev_signal_init(watcher, on_signal, signal_number);
+    watcher->data = master;
+    ev_signal_start(master->loop, watcher);
 }
 
-/* Everything that can be found wrong before a process is started. */
-static int master_prepare(struct master *master, const struct config *config, struct diag *diag)
+/* Where logs go and commands come from; then only the rights that remain needed are kept. */
+static int master_open(struct master *master, const struct generation *generation,
+                       struct diag *diag)
 {
-    struct child_plan *plan = &master->plan;
-    bool unix_backend = false;
+    const struct config *config = generation->config;
 
-    if (privileges_prepare(config, &plan->privileges, diag) != 0 ||
-        listen_list_parse(config, &master->listeners, diag) != 0)
-        return -1;
-    plan->drain_time = (double)config_time(config, PARAM_gatepost_drain_time);
-    plan->services = calloc(master->listeners.count, sizeof(struct service *));
-    if (plan->services == NULL)
-        abort();
-    for (size_t i = 0; i < master->listeners.count; i++) {
-        const struct listen_spec *spec = &master->listeners.specs[i];
-        plan->services[i] =
-            service_new(spec->name, spec->config, i > 0 ? plan->services[0] : NULL, diag);
-        if (plan->services[i] == NULL)
-            return -1;
-        unix_backend |= plan->services[i]->upstream->endpoint.kind == ENDPOINT_UNIX;
-        plan->service_count++;
-    }
-    if (listener_open(&master->listeners, &plan->sockets, diag) != 0)
-        return -1;
     master->output = log_output_open(config, diag);
     if (master->output == NULL)
         return -1;
     master->control = control_open(master->loop, config_str(config, PARAM_gatepost_control_socket),
-                                   master_on_command, master, diag);
+                                   on_command, master, diag);
     if (master->control == NULL)
         return -1;
-    privileges_limit_master(&plan->privileges, unix_backend);
+    privileges_limit_master(&generation->plan.privileges);
+    log_output_set_starting(master->output, true);
+    log_set_sink(master_log, master->output);
+    signal(SIGPIPE, SIG_IGN);
+    master_watch(master, &master->sigterm, SIGTERM);
+    master_watch(master, &master->sigint, SIGINT);
+    master_watch(master, &master->sighup, SIGHUP);
+    master_watch(master, &master->sigusr1, SIGUSR1);
     return 0;
 }
 
-/* The children's records, and the memory that they count in. */
-static void master_make_children(struct master *master, size_t count)
-{
-    size_t size = count * sizeof(struct worker_stats);
-
-    master->children = calloc(count, sizeof(struct child));
-    master->stats = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (master->children == NULL || master->stats == MAP_FAILED)
-        log_fatal("out of memory for %zu workers", count);
-    master->child_count = count;
-    for (size_t i = 0; i < count; i++) {
-        struct child *child = &master->children[i];
-        child->owner = master;
-        child->stats = &master->stats[i];
-        child->backoff = BACKOFF_FIRST;
-        child->outspoken = i == 0;
-        child->channel = child->log = -1;
-        child->log_pending = malloc(LOG_PIPE_BUFFER);
-        if (child->log_pending == NULL)
-            log_fatal("out of memory for %zu workers", count);
-        ev_init(&child->restart, master_on_restart);
-        child->restart.data = child;
-    }
-}
-
-/* Signals of the master. */
-static void master_watch(struct master *master)
-{
-    signal(SIGPIPE, SIG_IGN);
-    signal(SIGHUP, SIG_IGN);
-    ev_signal_init(&master->sigterm, master_on_signal, SIGTERM);
-    ev_signal_init(&master->sigint, master_on_signal, SIGINT);
-    ev_signal_init(&master->sigusr1, master_on_sigusr1, SIGUSR1);
-    ev_init(&master->stop_timer, master_on_stop_timer);
-    master->sigterm.data = master->sigint.data = master->sigusr1.data = master;
-    master->stop_timer.data = master;
-    ev_signal_start(master->loop, &master->sigterm);
-    ev_signal_start(master->loop, &master->sigint);
-    ev_signal_start(master->loop, &master->sigusr1);
-}
-
-/* Give back what the master holds. */
-static void master_free(struct master *master)
-{
-    for (size_t i = 0; i < master->child_count; i++)
-        free(master->children[i].log_pending);
-    if (master->stats != NULL)
-        munmap(master->stats, master->child_count * sizeof(struct worker_stats));
-    free(master->children);
-    control_close(master->control);
-    for (size_t i = 0; i < master->plan.service_count; i++)
-        service_free(master->plan.services[i]);
-    free(master->plan.services);
-    listener_close(&master->plan.sockets);
-    listen_list_free(&master->listeners);
-    log_set_sink(NULL, NULL);
-    log_output_close(master->output);
-}
-
-int master_run(const struct config *config, const char *directory, struct diag *diag)
+int master_run(struct config *config, const struct master_source *source, struct diag *diag)
 {
     struct master master = {.loop = ev_default_loop(EVFLAG_AUTO | EVFLAG_NOENV),
-                            .directory = directory,
+                            .source = source,
                             .started = time(NULL)};
 
     if (master.loop == NULL)
         log_fatal("cannot make an event loop");
-    if (master_prepare(&master, config, diag) != 0) {
-        master_free(&master);
+    struct generation *generation = generation_new(config, NULL, diag);
+    if (generation == NULL)
         return EX_CONFIG;
+    if (master_open(&master, generation, diag) == 0) {
+        master_launch(&master, generation);
+        ev_run(master.loop, 0);
+    } else {
+        generation_free(generation);
+        master.status = EX_CONFIG;
     }
-    log_output_set_starting(master.output, true);
-    log_set_sink(master_log, master.output);
-    master_watch(&master);
-    master_make_children(&master, worker_count(config));
-    for (size_t i = 0; i < master.child_count; i++)
-        master_start_child(&master, &master.children[i]);
-    ev_run(master.loop, 0);
-    master_free(&master);
+    control_close(master.control);
+    log_set_sink(NULL, NULL);
+    log_output_close(master.output);
     return master.status;
 }

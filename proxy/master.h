@@ -8,11 +8,19 @@
 #include "policy/config.h"
 #include "policy/diag.h"
 
+/* Where the configuration was read from, and is read from again at a reload. Borrowed. */
+struct master_source {
+    const char *directory;
+    const struct config_override *overrides;
+    size_t override_count;
+};
+
 /*
- * Run the daemon in the foreground under CONFIG (read from DIRECTORY, for the log) until SIGTERM or
- * SIGINT, or "gatepost stop". Returns the exit status: EX_OK, EX_CONFIG if the configuration cannot
- * be served (reported to DIAG, or logged), EX_UNAVAILABLE if no worker could be started.
+ * Run the daemon in the foreground under CONFIG (taken over), which was read from SOURCE, until
+ * SIGTERM or SIGINT, or "gatepost stop"; SIGHUP or "gatepost reload" reads SOURCE again, SIGUSR1
+ * opens maillog_file anew. Returns the exit status: EX_OK, EX_CONFIG if the configuration cannot be
+ * served (reported to DIAG, or logged), EX_UNAVAILABLE if no worker could be started.
  */
-int master_run(const struct config *config, const char *directory, struct diag *diag);
+int master_run(struct config *config, const struct master_source *source, struct diag *diag);
 
 #endif

@@ -109,14 +109,14 @@ static void set_capabilities(const cap_value_t *keep, size_t keep_count)
     cap_free(wanted);
 }
 
-/* True if this process may change its bounding set. */
-static bool may_set_capabilities(void)
+/* True if this process has CAPABILITY in effect. */
+static bool has_capability(cap_value_t capability)
 {
     cap_t own = cap_get_proc();
     cap_flag_value_t value = CAP_CLEAR;
 
     must(own != NULL, "cap_get_proc");
-    must(cap_get_flag(own, CAP_SETPCAP, CAP_EFFECTIVE, &value) == 0, "cap_get_flag");
+    must(cap_get_flag(own, capability, CAP_EFFECTIVE, &value) == 0, "cap_get_flag");
     cap_free(own);
     return value == CAP_SET;
 }
@@ -136,7 +136,7 @@ void privileges_drop(const struct privileges *privileges)
         must(chroot(privileges->root_directory) == 0, "chroot");
         must(chdir("/") == 0, "chdir");
     }
-    if (may_set_capabilities())
+    if (has_capability(CAP_SETPCAP))
         drop_bounding_set(NULL, 0);
     if (privileges->root) {
         must(setgroups(0, NULL) == 0, "setgroups");
@@ -150,18 +150,20 @@ void privileges_drop(const struct privileges *privileges)
         must(setuid(0) != 0 && getuid() == privileges->uid, "setuid(0) still works");
 }
 
-void privileges_limit_master(const struct privileges *privileges, bool reach_sockets)
+void privileges_limit_master(const struct privileges *privileges)
 {
-    static const cap_value_t keep[] = {CAP_SETUID,      CAP_SETGID, CAP_SETPCAP,
-                                       CAP_SYS_CHROOT,  CAP_KILL,   CAP_DAC_READ_SEARCH,
-                                       CAP_DAC_OVERRIDE};
-    size_t count = sizeof(keep) / sizeof(keep[0]) - (reach_sockets ? 0 : 1);
+    static const cap_value_t keep[] = {CAP_SETUID,          CAP_SETGID,      CAP_SETPCAP,
+                                       CAP_SYS_CHROOT,      CAP_KILL,        CAP_NET_BIND_SERVICE,
+                                       CAP_DAC_READ_SEARCH, CAP_DAC_OVERRIDE};
+    static const cap_value_t keep_unprivileged[] = {CAP_NET_BIND_SERVICE};
+    const cap_value_t *kept = privileges->root ? keep : keep_unprivileged;
+    size_t count = privileges->root ? sizeof(keep) / sizeof(keep[0]) : 1;
 
-    if (!privileges->root)
+    if (!privileges->root && !has_capability(CAP_NET_BIND_SERVICE))
         count = 0;
-    if (may_set_capabilities())
-        drop_bounding_set(keep, count);
-    set_capabilities(keep, count);
+    if (has_capability(CAP_SETPCAP))
+        drop_bounding_set(kept, count);
+    set_capabilities(kept, count);
     must(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0, "PR_SET_NO_NEW_PRIVS");
     forbid_inspection();
 }

@@ -32,11 +32,12 @@ int privileges_prepare(const struct config *config, struct privileges *privilege
 void privileges_drop(const struct privileges *privileges);
 
 /*
- * For the master, once its sockets are bound: keep only what it takes to start and stop workers
- * (SETUID, SETGID, SETPCAP, SYS_CHROOT, KILL), to read keys and configuration of any owner
- * (DAC_READ_SEARCH), and, with REACH_SOCKETS, to connect to a backend's UNIX socket (DAC_OVERRIDE).
- * Without root nothing is kept. Fatal on failure.
+ * For the master, once its sockets are bound: keep only what a reload and the replacement of a
+ * worker take: SETUID, SETGID, SETPCAP, SYS_CHROOT (to make a worker), KILL (to stop it),
+ * NET_BIND_SERVICE (a listener that a reload adds), DAC_READ_SEARCH (keys and configuration of any
+ * owner), DAC_OVERRIDE (a backend's UNIX socket in Postfix's directories). Without root nothing but
+ * NET_BIND_SERVICE, if it is there, is kept. Fatal on failure.
  */
-void privileges_limit_master(const struct privileges *privileges, bool reach_sockets);
+void privileges_limit_master(const struct privileges *privileges);
 
 #endif

@@ -22,7 +22,8 @@
 
 /* What TLS holds for a peer. Lines of a policy table that say the same share one. */
 struct tls_rule {
-    bool reject;               /* the peer is sent away with 421; policy and tls are NULL */
+    char *place; /* "FILE, line N" of the first line that says it. Owned; main: NULL. */
+    bool reject; /* the peer is sent away with 421; policy and tls are NULL */
     struct tls_policy *policy; /* owned */
     struct tls_context *tls;   /* NULL: TLS is not available. Owned reference. */
 };

@@ -8,44 +8,37 @@
 #include "policy/peer_policy.h"
 
 /* The first line that has each of the table's settings: findings are about that line. */
-struct places {
-    char (*text)[256];
-    size_t count;
-};
-
 static void note_place(void *ctx, const struct policy_match *line, bool expired)
 {
-    struct places *places = ctx;
+    const struct service *service = ctx;
+    struct tls_rule *rule = &service->rules[line->settings];
 
-    if (!expired && line->settings < places->count && places->text[line->settings][0] == '\0')
-        snprintf(places->text[line->settings], sizeof(places->text[0]), "%s, line %u", line->file,
-                 line->line);
+    if (!expired && rule->place == NULL &&
+        asprintf(&rule->place, "%s, line %u", line->file, line->line) < 0)
+        abort();
 }
 
 /* One policy for each of the table's different settings. */
 static int make_policies(struct service *service, struct diag *diag)
 {
-    struct places places = {.count = service->rule_count};
     int status = 0;
 
-    places.text = calloc(places.count + 1, sizeof(places.text[0]));
     service->rules = calloc(service->rule_count + 1, sizeof(*service->rules));
-    if (places.text == NULL || service->rules == NULL)
+    if (service->rules == NULL)
         abort();
-    policy_table_each(service->table, note_place, &places);
+    policy_table_each(service->table, note_place, service);
     for (size_t i = 0; i < service->rule_count; i++) {
         const struct policy_settings *settings = policy_table_settings(service->table, i);
         struct tls_rule *rule = &service->rules[i];
-        if (places.text[i][0] == '\0')
+        if (rule->place == NULL)
             continue; /* only lines that have expired say this */
         rule->reject = settings->level == POLICY_LEVEL_REJECT;
         if (rule->reject)
             continue;
-        rule->policy = peer_policy_new(service->config, settings, places.text[i], diag);
+        rule->policy = peer_policy_new(service->config, settings, rule->place, diag);
         if (rule->policy == NULL)
             status = -1;
     }
-    free(places.text);
     return status;
 }
 
@@ -83,6 +76,7 @@ int service_rules_load(struct service *service, const struct tls_credentials *cr
 void service_rules_free(struct service *service)
 {
     for (size_t i = 0; service->rules != NULL && i < service->rule_count; i++) {
+        free(service->rules[i].place);
         tls_policy_free(service->rules[i].policy);
         if (service->rules[i].tls != NULL)
             tls_context_unref(service->rules[i].tls);

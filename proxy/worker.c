@@ -34,7 +34,7 @@ static void worker_on_accept_pause(struct ev_loop *loop, ev_timer *timer, int ev
 
     (void)loop;
     (void)events;
-    if (!worker->draining)
+    if (!worker->leaving)
         worker_accepting(worker, true);
 }
 
@@ -112,7 +112,7 @@ static void worker_on_retry(struct ev_loop *loop, ev_timer *timer, int events)
     timer->repeat =
         timer->repeat * 2. < PROBE_RETRY_MAX_SECONDS ? timer->repeat * 2. : PROBE_RETRY_MAX_SECONDS;
     listener->service->upstream->unreachable = false;
-    if (!listener->worker->draining && !listener->service->upstream->capabilities.known)
+    if (!listener->worker->leaving && !listener->service->upstream->capabilities.known)
         worker_probe(listener);
 }
 
@@ -129,7 +129,7 @@ void worker_probe(struct worker_listener *listener)
 /* Everything has ended, or its time is up. */
 static void worker_check_done(struct worker *worker)
 {
-    if (worker->draining && worker->connection_count == 0)
+    if (worker->leaving && worker->connection_count == 0)
         ev_break(worker->loop, EVBREAK_ALL);
 }
 
@@ -159,18 +159,34 @@ static void worker_on_drain_timer(struct ev_loop *loop, ev_timer *timer, int eve
     ev_timer_again(loop, timer);
 }
 
-/* Stop: no new clients, sessions under way may finish their transaction. */
-static void worker_drain(struct worker *worker)
+/* No new clients; sessions under way may go on for a while. */
+static void worker_leave(struct worker *worker)
 {
-    if (worker->draining)
+    if (worker->leaving)
         return;
-    worker->draining = true;
+    worker->leaving = true;
     worker_accepting(worker, false);
     for (size_t i = 0; i < worker->socket_count; i++)
         close(worker->sockets[i].fd);
     ev_timer_set(&worker->drain_timer, worker->drain_time, 0.);
     ev_timer_start(worker->loop, &worker->drain_timer);
+}
+
+/* Stop: sessions under way may finish their transaction. */
+static void worker_drain(struct worker *worker)
+{
+    if (worker->draining)
+        return;
+    worker_leave(worker);
+    worker->draining = true;
     worker_drain_all(worker, false);
+}
+
+static void worker_on_sigusr2(struct ev_loop *loop, ev_signal *signal, int events)
+{
+    (void)loop;
+    (void)events;
+    worker_leave(signal->data);
 }
 
 static void worker_on_sigterm(struct ev_loop *loop, ev_signal *signal, int events)
@@ -231,6 +247,9 @@ static void worker_watch(struct worker *worker)
     ev_signal_init(&worker->sigterm, worker_on_sigterm, SIGTERM);
     worker->sigterm.data = worker;
     ev_signal_start(worker->loop, &worker->sigterm);
+    ev_signal_init(&worker->sigusr2, worker_on_sigusr2, SIGUSR2);
+    worker->sigusr2.data = worker;
+    ev_signal_start(worker->loop, &worker->sigusr2);
     ev_io_init(&worker->channel_io, worker_on_channel, worker->channel.fd, EV_READ);
     worker->channel_io.data = worker;
     ev_io_start(worker->loop, &worker->channel_io);

@@ -56,9 +56,11 @@ struct worker {
     struct connection *connections; /* all that are open */
     size_t connection_count;
     double drain_time;
-    bool draining;
+    bool leaving;  /* no new clients; ends when the last session does */
+    bool draining; /* and sessions are ended at their next pause */
     ev_io channel_io;
     ev_signal sigterm;
+    ev_signal sigusr2;
     ev_timer drain_timer;
     ev_timer accept_pause;
     ev_idle idle; /* runs the connections that were not finished when others got their turn */
@@ -79,8 +81,11 @@ struct worker_job {
     double drain_time; /* seconds */
 };
 
-/* Serve until told to stop (SIGTERM, or the master gone), then finish what is under way. Rights are
- * given up already. Returns the exit status. */
+/*
+ * Serve until told to leave: SIGUSR2 (others have taken over) lets sessions go on to their end,
+ * SIGTERM (or the master's being gone) ends them at their next pause; both within drain_time.
+ * Rights are given up already. Returns the exit status.
+ */
 int worker_run(const struct worker_job *job);
 
 /* Ask for a probe of LISTENER's backend, unless one is under way; connections that wait for it are

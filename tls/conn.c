@@ -7,15 +7,20 @@
 
 #include <limits.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <openssl/bio.h>
 #include <openssl/err.h>
+#include <openssl/x509.h>
 
 #include "tls/context_private.h"
 #include "tls/describe.h"
 #include "tls/errors.h"
+#include "tls/sni.h"
+#include "tls/sni_maps.h"
 #include "tls/transport_bio.h"
+#include "tls/trust.h"
 
 struct tls_conn {
     SSL *ssl;                    /* owned */
@@ -190,4 +195,58 @@ int tls_conn_errno(const struct tls_conn *conn)
 void tls_conn_summary(const struct tls_conn *conn, struct tls_summary *summary)
 {
     tls_describe(conn->ssl, &conn->notes, summary);
+}
+
+enum tls_ccert tls_conn_ccert(const struct tls_conn *conn)
+{
+    X509 *certificate = SSL_get_peer_certificate(conn->ssl);
+    enum tls_ccert verdict = tls_trust_verdict(conn->context, conn->ssl, certificate);
+    X509_free(certificate);
+    ERR_clear_error();
+    return verdict;
+}
+
+bool tls_conn_ccert_details(const struct tls_conn *conn, struct tls_ccert_details *details)
+{
+    const char *digest = conn->context->demands.digest;
+    X509 *certificate = SSL_get_peer_certificate(conn->ssl);
+    *details = (struct tls_ccert_details){0};
+    if (certificate == NULL) {
+        return false;
+    }
+    tls_fingerprint_certificate(certificate, digest, details->fingerprint);
+    tls_fingerprint_key(certificate, digest, details->key_fingerprint);
+    long result = SSL_get_verify_result(conn->ssl);
+    if (result != X509_V_OK) {
+        snprintf(details->error, sizeof details->error, "%s",
+                 X509_verify_cert_error_string(result));
+    }
+    X509_free(certificate);
+    ERR_clear_error();
+    return true;
+}
+
+enum tls_sni tls_conn_sni(const struct tls_conn *conn)
+{
+    const struct tls_credentials *credentials = conn->context->credentials;
+    const char *name = tls_sni_asked(conn->ssl);
+    if (credentials->sni == NULL || *name == '\0') {
+        return TLS_SNI_IGNORED;
+    }
+    if (!tls_sni_is_host_name(name)) {
+        return TLS_SNI_INVALID;
+    }
+    return tls_sni_choose(credentials, conn->ssl) != credentials ? TLS_SNI_MATCHED
+                                                                 : TLS_SNI_UNMATCHED;
+}
+
+const char *tls_conn_server_name(const struct tls_conn *conn)
+{
+    enum tls_sni kind = tls_conn_sni(conn);
+    return kind == TLS_SNI_MATCHED || kind == TLS_SNI_UNMATCHED ? tls_sni_asked(conn->ssl) : "";
+}
+
+const char *tls_conn_invalid_server_name(const struct tls_conn *conn)
+{
+    return tls_conn_sni(conn) == TLS_SNI_INVALID ? tls_sni_asked(conn->ssl) : "";
 }

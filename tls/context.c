@@ -8,13 +8,14 @@
 #include <string.h>
 
 #include <openssl/err.h>
-#include <openssl/x509.h>
 
 #include "tls/ciphers.h"
+#include "tls/client_hello.h"
 #include "tls/context_private.h"
 #include "tls/credential_choice.h"
 #include "tls/errors.h"
 #include "tls/resumption.h"
+#include "tls/trust.h"
 
 #define STRINGIFY_VALUE(value) #value
 #define STRINGIFY(macro) STRINGIFY_VALUE(macro)
@@ -50,36 +51,6 @@ static bool configure_credentials(struct tls_context *context,
         return false;
     }
     return true;
-}
-
-/* Client certificates are looked at and never end the handshake: what is demanded of them is the
- * session's business, which can tell the client in SMTP. */
-static int accept_any_certificate(int ok, X509_STORE_CTX *store)
-{
-    (void)ok;
-    (void)store;
-    return 1;
-}
-
-/* Ask for a client certificate, without naming any authority: trust anchors are not loaded here. */
-static bool configure_client_certificates(SSL_CTX *ssl, const struct tls_policy *policy)
-{
-    /* The library's own list has no Ed25519 and no P-521. */
-    static const uint16_t schemes[] = {
-        SSL_SIGN_ECDSA_SECP256R1_SHA256, SSL_SIGN_RSA_PSS_RSAE_SHA256,
-        SSL_SIGN_RSA_PKCS1_SHA256,       SSL_SIGN_ECDSA_SECP384R1_SHA384,
-        SSL_SIGN_RSA_PSS_RSAE_SHA384,    SSL_SIGN_RSA_PKCS1_SHA384,
-        SSL_SIGN_ECDSA_SECP521R1_SHA512, SSL_SIGN_RSA_PSS_RSAE_SHA512,
-        SSL_SIGN_RSA_PKCS1_SHA512,       SSL_SIGN_ED25519,
-        SSL_SIGN_RSA_PKCS1_SHA1,
-    };
-    if (!policy->ask_ccert && !policy->require_ccert) {
-        SSL_CTX_set_verify(ssl, SSL_VERIFY_NONE, NULL);
-        return true;
-    }
-    SSL_CTX_set_verify(ssl, SSL_VERIFY_PEER, accept_any_certificate);
-    return SSL_CTX_set_verify_algorithm_prefs(ssl, schemes, sizeof schemes / sizeof schemes[0]) ==
-           1;
 }
 
 /* RFC 7301: a client that names its protocols and does not name ours speaks something else, perhaps
@@ -121,12 +92,14 @@ static bool configure(struct tls_context *context, const struct tls_policy *poli
                       const struct tls_credentials *credentials, struct diag *diag)
 {
     configure_constants(context->ssl, policy);
+    SSL_CTX_set_app_data(context->ssl, (char *)context);
     bool good = configure_protocols(context->ssl, policy, diag);
     good = tls_ciphers_apply(context->ssl, policy->cipher_list, diag) && good;
     good = tls_groups_apply(context->ssl, policy->curves, &context->groups, diag) && good;
     good = configure_credentials(context, credentials, diag) && good;
-    if (!configure_client_certificates(context->ssl, policy) ||
-        !tls_resumption_configure(context->ssl, policy)) {
+    good = tls_trust_configure(context, policy, diag) && good;
+    if (!tls_resumption_configure(context, policy) ||
+        (good && !tls_client_hello_configure(context, policy))) {
         diag_error(diag, "cannot set up TLS: out of memory");
         good = false;
     }
@@ -165,6 +138,9 @@ void tls_context_unref(struct tls_context *context)
     }
     SSL_CTX_free(context->ssl);
     tls_credentials_free(context->credentials);
+    tls_tickets_free(context->tickets);
+    tls_trust_clear(context);
+    free(context->chacha_first);
     free(context);
 }
 

@@ -1,10 +1,10 @@
 /*
  * credential_choice.c: see credential_choice.h.
  *
- * Without SSL_CREDENTIAL a context has room for one chain. Then a callback, run before anything of
- * the ClientHello has been acted upon, finds the first credential with which the handshake can
- * succeed: the version that will be negotiated, signature_algorithms (RFC 8446 section 4.2.3),
- * supported_groups (RFC 8422 section 5.1.1) and, up to TLS 1.2, the cipher suites both sides have.
+ * Without SSL_CREDENTIAL a context has room for one chain. Then, before anything of the ClientHello
+ * has been acted upon, the first credential is found with which the handshake can succeed: the
+ * version that will be negotiated, signature_algorithms (RFC 8446 section 4.2.3), supported_groups
+ * (RFC 8422 section 5.1.1) and, up to TLS 1.2, the cipher suites both sides have.
  */
 #include "tls/credential_choice.h"
 
@@ -13,30 +13,72 @@
 #include <openssl/ec_key.h>
 #include <openssl/evp.h>
 #include <openssl/nid.h>
+#include <openssl/pool.h>
+
+#include "tls/sni.h"
 
 #ifdef HAVE_SSL_CREDENTIAL_new_x509
 
-/* Add one credential to CONTEXT, behind those already there. */
-static bool install_one(SSL_CTX *context, const struct tls_credential *credential)
+/* Make the library's form of CREDENTIAL, unless it is there. */
+static bool make(struct tls_credential *credential)
 {
-    SSL_CREDENTIAL *item = SSL_CREDENTIAL_new_x509();
-    bool good =
-        item != NULL &&
-        SSL_CREDENTIAL_set1_cert_chain(item, credential->chain, credential->chain_length) == 1 &&
-        SSL_CREDENTIAL_set1_private_key(item, credential->key) == 1 &&
-        SSL_CTX_add1_credential(context, item) == 1;
-    SSL_CREDENTIAL_free(item);
+    if (credential->made != NULL) {
+        return true;
+    }
+    SSL_CREDENTIAL *made = SSL_CREDENTIAL_new_x509();
+    if (made == NULL ||
+        SSL_CREDENTIAL_set1_cert_chain(made, credential->chain, credential->chain_length) != 1 ||
+        SSL_CREDENTIAL_set1_private_key(made, credential->key) != 1 ||
+        (credential->ocsp != NULL &&
+         SSL_CREDENTIAL_set1_ocsp_response(made, credential->ocsp) != 1)) {
+        SSL_CREDENTIAL_free(made);
+        return false;
+    }
+    credential->made = made;
+    return true;
+}
+
+/* The same for all of CREDENTIALS. */
+static bool make_all(struct tls_credentials *credentials)
+{
+    bool good = true;
+    for (size_t i = 0; good && i < credentials->count; i++) {
+        good = make(&credentials->items[i]);
+    }
     return good;
 }
 
 bool tls_credentials_install(struct tls_context *context)
 {
-    for (size_t i = 0; i < context->credentials->count; i++) {
-        if (!install_one(context->ssl, &context->credentials->items[i])) {
-            return false;
-        }
+    struct tls_credentials *credentials = context->credentials;
+    bool good = make_all(credentials);
+    for (size_t i = 0; good && i < credentials->count; i++) {
+        good = SSL_CTX_add1_credential(context->ssl, credentials->items[i].made) == 1;
     }
-    return true;
+    for (size_t i = 0; good && credentials->sni != NULL && i < credentials->sni->set_count; i++) {
+        good = make_all(credentials->sni->sets[i].credentials);
+    }
+    return good;
+}
+
+bool tls_credentials_need_hello(const struct tls_context *context)
+{
+    return context->credentials->sni != NULL;
+}
+
+bool tls_credentials_present(const struct tls_context *context,
+                             const struct tls_credentials *credentials,
+                             const SSL_CLIENT_HELLO *hello)
+{
+    if (credentials == context->credentials) {
+        return true; /* they are the context's */
+    }
+    bool good = true;
+    SSL_certs_clear(hello->ssl);
+    for (size_t i = 0; good && i < credentials->count; i++) {
+        good = SSL_add1_credential(hello->ssl, credentials->items[i].made) == 1;
+    }
+    return good;
 }
 
 #else
@@ -214,12 +256,17 @@ static bool is_usable(const struct offer *offer, const struct tls_credential *cr
     }
 }
 
-/* The callback: give this connection its chain. If none will do, the last (RSA, if there is one) is
- * as good as any for the library to fail with. */
-static enum ssl_select_cert_result_t select_certificate(const SSL_CLIENT_HELLO *hello)
+bool tls_credentials_need_hello(const struct tls_context *context)
 {
-    const struct tls_context *context = SSL_CTX_get_app_data(SSL_get_SSL_CTX(hello->ssl));
-    const struct tls_credentials *credentials = context->credentials;
+    return context->credentials->sni != NULL || context->credentials->count > 1;
+}
+
+/* If none will do, the last (RSA, if there is one) is as good as any for the library to fail with.
+ */
+bool tls_credentials_present(const struct tls_context *context,
+                             const struct tls_credentials *credentials,
+                             const SSL_CLIENT_HELLO *hello)
+{
     struct offer offer = {.hello = hello, .version = common_version(hello)};
     offer.has_schemes = extension_list(hello, TLSEXT_TYPE_signature_algorithms, &offer.schemes);
     extension_list(hello, TLSEXT_TYPE_supported_groups, &offer.groups);
@@ -231,21 +278,23 @@ static enum ssl_select_cert_result_t select_certificate(const SSL_CLIENT_HELLO *
     }
     const struct tls_credential *credential = &credentials->items[chosen];
     return SSL_set_chain_and_key(hello->ssl, credential->chain, credential->chain_length,
-                                 credential->key, NULL) == 1
-               ? ssl_select_cert_success
-               : ssl_select_cert_error;
+                                 credential->key, NULL) == 1 &&
+           (credential->ocsp == NULL ||
+            SSL_set_ocsp_response(hello->ssl, CRYPTO_BUFFER_data(credential->ocsp),
+                                  CRYPTO_BUFFER_len(credential->ocsp)) == 1);
 }
 
+/* The response goes to the context only if no other credential can take the place of the one it is
+ * for: a connection cannot get rid of it. */
 bool tls_credentials_install(struct tls_context *context)
 {
     const struct tls_credentials *credentials = context->credentials;
     const struct tls_credential *fallback = &credentials->items[credentials->count - 1];
-    if (credentials->count > 1) {
-        SSL_CTX_set_app_data(context->ssl, (char *)context);
-        SSL_CTX_set_select_certificate_cb(context->ssl, select_certificate);
-    }
     return SSL_CTX_set_chain_and_key(context->ssl, fallback->chain, fallback->chain_length,
-                                     fallback->key, NULL) == 1;
+                                     fallback->key, NULL) == 1 &&
+           (fallback->ocsp == NULL || tls_credentials_need_hello(context) ||
+            SSL_CTX_set_ocsp_response(context->ssl, CRYPTO_BUFFER_data(fallback->ocsp),
+                                      CRYPTO_BUFFER_len(fallback->ocsp)) == 1);
 }
 
 #endif

@@ -15,7 +15,9 @@
 #include <openssl/x509.h>
 
 #include "tls/errors.h"
+#include "tls/ocsp.h"
 #include "tls/pem.h"
+#include "tls/sni.h"
 
 /* The text that a key and its certificate are named by in messages. */
 struct origin {
@@ -30,6 +32,11 @@ void tls_credential_clear(struct tls_credential *credential)
         CRYPTO_BUFFER_free(credential->chain[i]);
     }
     free(credential->chain);
+    CRYPTO_BUFFER_free(credential->ocsp);
+    free(credential->file);
+#ifdef HAVE_SSL_CREDENTIAL_new_x509
+    SSL_CREDENTIAL_free(credential->made);
+#endif
     *credential = (struct tls_credential){0};
 }
 
@@ -42,15 +49,18 @@ void tls_credentials_free(struct tls_credentials *credentials)
         tls_credential_clear(&credentials->items[i]);
     }
     free(credentials->items);
+    tls_sni_unref(credentials->sni);
     free(credentials);
 }
 
-/* Fill OUT with references to KEY and the certificates among COUNT objects. False: no memory. */
+/* Fill OUT with references to KEY and the COUNT certificates of CHAIN, which come from FILE (NULL:
+ * from none). False: no memory, and nothing is to be freed. */
 static bool credential_init(struct tls_credential *out, EVP_PKEY *key, CRYPTO_BUFFER *const *chain,
-                            size_t count)
+                            size_t count, const char *file)
 {
     *out = (struct tls_credential){.chain = calloc(count, sizeof(CRYPTO_BUFFER *))};
-    if (out->chain == NULL) {
+    if (out->chain == NULL || (file != NULL && (out->file = strdup(file)) == NULL)) {
+        free(out->chain);
         return false;
     }
     EVP_PKEY_up_ref(key);
@@ -62,6 +72,25 @@ static bool credential_init(struct tls_credential *out, EVP_PKEY *key, CRYPTO_BU
     return true;
 }
 
+/* A copy of FROM that shares what can be shared. False: no memory, and nothing is to be freed. */
+static bool credential_copy(struct tls_credential *out, const struct tls_credential *from)
+{
+    if (!credential_init(out, from->key, from->chain, from->chain_length, from->file)) {
+        return false;
+    }
+    if (from->ocsp != NULL) {
+        CRYPTO_BUFFER_up_ref(from->ocsp);
+        out->ocsp = from->ocsp;
+    }
+#ifdef HAVE_SSL_CREDENTIAL_new_x509
+    if (from->made != NULL) {
+        SSL_CREDENTIAL_up_ref(from->made);
+        out->made = from->made;
+    }
+#endif
+    return true;
+}
+
 struct tls_credentials *tls_credentials_copy(const struct tls_credentials *credentials)
 {
     struct tls_credentials *copy = calloc(1, sizeof *copy);
@@ -69,28 +98,27 @@ struct tls_credentials *tls_credentials_copy(const struct tls_credentials *crede
         free(copy);
         return NULL;
     }
-    for (size_t i = 0; i < credentials->count; i++) {
-        const struct tls_credential *from = &credentials->items[i];
-        if (!credential_init(&copy->items[copy->count++], from->key, from->chain,
-                             from->chain_length)) {
+    for (; copy->count < credentials->count; copy->count++) {
+        if (!credential_copy(&copy->items[copy->count], &credentials->items[copy->count])) {
             tls_credentials_free(copy);
             return NULL;
         }
     }
+    copy->sni = tls_sni_ref(credentials->sni);
     return copy;
 }
 
-int tls_credentials_find_leaf(const struct tls_credentials *credentials, const uint8_t *der,
-                              size_t length)
+const struct tls_credential *tls_credentials_find_leaf(const struct tls_credentials *credentials,
+                                                       const uint8_t *der, size_t length)
 {
     for (size_t i = 0; i < credentials->count; i++) {
         const CRYPTO_BUFFER *leaf = credentials->items[i].chain[0];
         if (CRYPTO_BUFFER_len(leaf) == length &&
             memcmp(CRYPTO_BUFFER_data(leaf), der, length) == 0) {
-            return (int)i;
+            return &credentials->items[i];
         }
     }
-    return -1;
+    return NULL;
 }
 
 /* Lower is preferred: an ECDSA signature costs a tenth of an RSA one. */
@@ -167,7 +195,7 @@ static bool add(struct tls_credentials *credentials, EVP_PKEY *key, CRYPTO_BUFFE
                 size_t count, struct origin origin, struct diag *diag)
 {
     struct tls_credential credential;
-    if (!credential_init(&credential, key, chain, count)) {
+    if (!credential_init(&credential, key, chain, count, origin.certificate_file)) {
         diag_error(diag, "%s: out of memory", origin.key_file);
         return false;
     }
@@ -307,10 +335,46 @@ static bool load_pairs(struct tls_credentials *credentials,
     return good;
 }
 
+/* Does the parameter VALUE, a list, name anything? */
+static bool names_files(const char *value)
+{
+    return value[strspn(value, ", \t\r\n")] != '\0';
+}
+
+/* Load what FILES name for clients that ask for no other name. */
+static bool load_default(struct tls_credentials *credentials,
+                         const struct tls_credential_files *files, struct diag *diag)
+{
+    if (!names_files(files->chain_files)) {
+        return load_pairs(credentials, files, diag);
+    }
+    char *names = strdup(files->chain_files);
+    bool good = names != NULL && load_chain_files(credentials, names, diag);
+    if (names == NULL) {
+        diag_error(diag, "cannot load certificates: out of memory");
+    }
+    free(names);
+    return good;
+}
+
+/* Add what belongs to the chains: OCSP responses, and the chains for other names. */
+static bool complete(struct tls_credentials *credentials, const struct tls_credential_files *files,
+                     struct diag *diag)
+{
+    bool good = files->ocsp_suffix == NULL || *files->ocsp_suffix == '\0' ||
+                tls_ocsp_attach(credentials, files->ocsp_suffix, diag);
+    if (files->sni_maps != NULL && names_files(files->sni_maps)) {
+        credentials->sni =
+            tls_sni_load(files->sni_maps, files->sni_origin, files->ocsp_suffix, diag);
+        good = credentials->sni != NULL && good;
+    }
+    return good;
+}
+
 struct tls_credentials *tls_credentials_from_files(const struct tls_credential_files *files,
                                                    struct diag *diag)
 {
-    bool chains = files->chain_files[strspn(files->chain_files, ", \t\r\n")] != '\0';
+    bool chains = names_files(files->chain_files);
     if (chains && (*files->cert_file != '\0' || *files->eccert_file != '\0')) {
         diag_warning(diag, "smtpd_tls_chain_files is set: smtpd_tls_cert_file and"
                            " smtpd_tls_eccert_file are ignored");
@@ -321,16 +385,14 @@ struct tls_credentials *tls_credentials_from_files(const struct tls_credential_f
         return NULL;
     }
     struct tls_credentials *credentials = calloc(1, sizeof *credentials);
-    char *names = strdup(files->chain_files);
-    bool good = credentials != NULL && names != NULL;
-    if (!good) {
+    if (credentials == NULL) {
         diag_error(diag, "cannot load certificates: out of memory");
-    } else if (chains) {
-        good = load_chain_files(credentials, names, diag);
-    } else {
-        good = load_pairs(credentials, files, diag);
+        return NULL;
     }
-    free(names);
+    bool good = load_default(credentials, files, diag);
+    if ((credentials->count > 0 || !good) && !complete(credentials, files, diag)) {
+        good = false;
+    }
     if (!good || credentials->count == 0) {
         tls_credentials_free(credentials);
         return NULL;

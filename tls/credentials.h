@@ -17,23 +17,32 @@
 /* Everything here is owned. */
 struct tls_credential {
     EVP_PKEY *key;
-    CRYPTO_BUFFER **chain; /* leaf first */
-    size_t chain_length;   /* at least 1 */
+    CRYPTO_BUFFER **chain;          /* leaf first */
+    size_t chain_length;            /* at least 1 */
+    CRYPTO_BUFFER *ocsp;            /* the response to be stapled; NULL: none */
+    char *file;                     /* where the leaf was read from; NULL: it was not */
+    struct ssl_credential_st *made; /* newer libraries' form of all this; NULL: not made */
 };
 
 /* Free what CREDENTIAL owns, not itself. */
 void tls_credential_clear(struct tls_credential *credential);
 
+struct tls_sni_table; /* tls/sni.h */
+
 struct tls_credentials {
     struct tls_credential *items;
-    size_t count; /* at least 1 */
+    size_t count;              /* at least 1 */
+    struct tls_sni_table *sni; /* a reference; NULL: no other credentials for other names */
 };
 
-/* The values of smtpd_tls_chain_files and of the older parameters; "" where not set. */
+/* The values of smtpd_tls_chain_files and of the older parameters, of tls_server_sni_maps and
+ * gatepost_ocsp_suffix. "" or NULL where not set. */
 struct tls_credential_files {
     const char *chain_files;
     const char *cert_file, *key_file;
     const char *eccert_file, *eckey_file;
+    const char *sni_maps, *sni_origin; /* and where that is from: "FILE, line N" */
+    const char *ocsp_suffix;
 };
 
 /* tls_credentials_load (tls/context.h) with the parameters' values given. */
@@ -43,8 +52,8 @@ struct tls_credentials *tls_credentials_from_files(const struct tls_credential_f
 /* A copy that shares keys and certificates by reference. NULL only if memory is out. */
 struct tls_credentials *tls_credentials_copy(const struct tls_credentials *credentials);
 
-/* Which credential's leaf certificate is these bytes: its index, or -1. */
-int tls_credentials_find_leaf(const struct tls_credentials *credentials, const uint8_t *der,
-                              size_t length);
+/* The credential whose leaf certificate is these bytes, or NULL. Names are not looked at. */
+const struct tls_credential *tls_credentials_find_leaf(const struct tls_credentials *credentials,
+                                                       const uint8_t *der, size_t length);
 
 #endif

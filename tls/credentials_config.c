@@ -1,16 +1,76 @@
-/* credentials_config.c: from a configuration to the files that credentials.c reads. */
-#include "policy/config.h"
+/*
+ * credentials_config.c: from a configuration to the files that credentials.c reads, and the
+ * self-signed certificate of a daemon that has none.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <strings.h>
+#include <sys/stat.h>
 
+#include "policy/config.h"
+#include "policy/text.h"
 #include "tls/credentials.h"
+#include "tls/selfsigned.h"
+
+#define SELFSIGNED_DAYS 3650
+
+/* Does CONFIG name a certificate, or say that there shall be none? */
+static bool is_configured(const struct config *config)
+{
+    const char *chains = config_str(config, PARAM_smtpd_tls_chain_files);
+    size_t length;
+    return text_next(&chains, TEXT_LIST_SEPARATORS, false, &length) != NULL ||
+           *config_str(config, PARAM_smtpd_tls_cert_file) != '\0' ||
+           *config_str(config, PARAM_smtpd_tls_eccert_file) != '\0';
+}
+
+/* Where the self-signed certificate is; owned by the caller. */
+static char *selfsigned_path(const struct config *config)
+{
+    struct text path = {0};
+    text_format(&path, "%s/%s", config_str(config, PARAM_gatepost_state_directory),
+                TLS_SELFSIGNED_FILE);
+    return text_take(&path);
+}
+
+int tls_credentials_make(const struct config *config, bool *made, struct diag *diag)
+{
+    static const enum tls_key_kind kinds[] = {TLS_KEY_ECDSA_P256, TLS_KEY_RSA_2048};
+    struct stat info;
+    bool written = false;
+    int status = 0;
+    char *path = selfsigned_path(config);
+    if (!is_configured(config) && lstat(path, &info) != 0) {
+        status = tls_selfsigned_write(path, config_str(config, PARAM_myhostname), SELFSIGNED_DAYS,
+                                      kinds, sizeof kinds / sizeof kinds[0], diag);
+        written = status == 0;
+    }
+    if (made != NULL) {
+        *made = written;
+    }
+    free(path);
+    return status;
+}
 
 struct tls_credentials *tls_credentials_load(const struct config *config, struct diag *diag)
 {
-    const struct tls_credential_files files = {
+    struct stat info;
+    char *own = selfsigned_path(config);
+    struct tls_credential_files files = {
         .chain_files = config_str(config, PARAM_smtpd_tls_chain_files),
         .cert_file = config_str(config, PARAM_smtpd_tls_cert_file),
         .key_file = config_str(config, PARAM_smtpd_tls_key_file),
         .eccert_file = config_str(config, PARAM_smtpd_tls_eccert_file),
         .eckey_file = config_str(config, PARAM_smtpd_tls_eckey_file),
+        .sni_maps = config_str(config, PARAM_tls_server_sni_maps),
+        .sni_origin = config_origin(config, PARAM_tls_server_sni_maps),
+        .ocsp_suffix = config_str(config, PARAM_gatepost_ocsp_suffix),
     };
-    return tls_credentials_from_files(&files, diag);
+    if (!is_configured(config) && (lstat(own, &info) == 0 || errno != ENOENT)) {
+        files.chain_files = own;
+        diag_info(diag, "no certificate is configured: using the self-signed one in %s", own);
+    }
+    struct tls_credentials *credentials = tls_credentials_from_files(&files, diag);
+    free(own);
+    return credentials;
 }

@@ -14,9 +14,10 @@
 #include <openssl/x509.h>
 
 #include "tls/names.h"
+#include "tls/sni.h"
 
 /* Which credential a TLS 1.3 Certificate message (RFC 8446 section 4.4.2) presents. */
-static void note_certificate(struct tls_handshake_notes *notes, CBS body)
+static void note_certificate(struct tls_handshake_notes *notes, const SSL *ssl, CBS body)
 {
     CBS request_context, entries, leaf;
     if (!CBS_get_u8_length_prefixed(&body, &request_context) ||
@@ -24,8 +25,8 @@ static void note_certificate(struct tls_handshake_notes *notes, CBS body)
         !CBS_get_u24_length_prefixed(&entries, &leaf)) {
         return;
     }
-    int index = tls_credentials_find_leaf(notes->credentials, CBS_data(&leaf), CBS_len(&leaf));
-    notes->credential = index < 0 ? 0 : (uint16_t)(index + 1);
+    notes->presented = tls_credentials_find_leaf(tls_sni_choose(notes->credentials, ssl),
+                                                 CBS_data(&leaf), CBS_len(&leaf));
 }
 
 /* The message callback: look at what this side sends in TLS 1.3. (The older versions have messages
@@ -45,7 +46,7 @@ static void on_message(int is_write, int version, int content_type, const void *
         return;
     }
     if (type == SSL3_MT_CERTIFICATE) {
-        note_certificate(notes, body);
+        note_certificate(notes, ssl, body);
     } else if (type == SSL3_MT_CERTIFICATE_VERIFY) {
         uint16_t scheme;
         notes->own_scheme = CBS_get_u16(&body, &scheme) ? scheme : 0;
@@ -119,8 +120,7 @@ static void describe_exchange(const SSL *ssl, const struct tls_handshake_notes *
     if (notes->own_scheme == 0 || summary->resumed) {
         return;
     }
-    const EVP_PKEY *key =
-        notes->credential > 0 ? notes->credentials->items[notes->credential - 1].key : NULL;
+    const EVP_PKEY *key = notes->presented != NULL ? notes->presented->key : NULL;
     tls_signature_name(notes->own_scheme, key, summary->server_signature);
     copy_text(summary->server_digest, sizeof summary->server_digest,
               tls_signature_digest(notes->own_scheme));

@@ -13,8 +13,8 @@
 
 struct tls_handshake_notes {
     const struct tls_credentials *credentials; /* borrowed: what the server may present */
+    const struct tls_credential *presented;    /* one of them; NULL: none */
     uint16_t own_scheme; /* of the server's CertificateVerify; 0: there was none */
-    uint16_t credential; /* index + 1 of the credential presented; 0: none */
 };
 
 /* Let NOTES, which must stay where it is until tls_notes_end, follow SSL's handshake. */

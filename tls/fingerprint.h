@@ -16,9 +16,9 @@
 
 /* The digest NAME ("sha256") of a certificate's DER form, and of its SubjectPublicKeyInfo's. False,
  * and "": no such digest, or out of memory. */
-bool tls_fingerprint_certificate(const X509 *certificate, const char *name,
+bool tls_fingerprint_certificate(X509 *certificate, const char *name,
                                  char out[TLS_FINGERPRINT_MAX]);
-bool tls_fingerprint_key(const X509 *certificate, const char *name, char out[TLS_FINGERPRINT_MAX]);
+bool tls_fingerprint_key(X509 *certificate, const char *name, char out[TLS_FINGERPRINT_MAX]);
 
 /* Is FINGERPRINT in LIST ("AB:CD:...|...")? Case and colons do not matter. */
 bool tls_fingerprint_is_listed(const char *fingerprint, const char *list);

@@ -41,13 +41,16 @@ struct tls_inventory_chain {
     bool self_signed;
     bool in_order;     /* each certificate is issued by the next one */
     time_t chain_ends; /* the earliest not_after in the chain */
-    char sni[256];     /* for which server name; "" for all others */
+    char sni[256];     /* for which server name (".example.com": all below); "" for all others */
+    char file[256];    /* where the leaf was read from; "" if it was not */
+    bool ocsp;         /* an OCSP response is stapled */
 };
 
 struct tls_inventory {
     uint16_t min_version;
     uint16_t max_version;
     bool server_preference;
+    bool prioritize_chacha; /* ChaCha20 first for clients that put it first */
     bool tickets;
     long ticket_lifetime; /* seconds */
     struct tls_inventory_suite *suites;

@@ -4,15 +4,10 @@
  */
 #include "tls/pem.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <openssl/bio.h>
 #include <openssl/bytestring.h>
@@ -24,6 +19,7 @@
 #include <openssl/x509.h>
 
 #include "tls/errors.h"
+#include "tls/file.h"
 #include "tls/library.h"
 
 #define PEM_FILE_MAX (1024 * 1024)
@@ -35,63 +31,6 @@ struct block {
     uint8_t *data;
     long length;
 };
-
-/* Read descriptor FD into a new buffer. Returns 0 or an errno. */
-static int read_descriptor(int fd, uint8_t **bytes, size_t *length)
-{
-    struct stat info;
-    if (fstat(fd, &info) != 0) {
-        return errno;
-    }
-    if (!S_ISREG(info.st_mode)) {
-        return S_ISDIR(info.st_mode) ? EISDIR : EINVAL;
-    }
-    if (info.st_size > PEM_FILE_MAX) {
-        return EFBIG;
-    }
-    size_t room = (size_t)info.st_size;
-    uint8_t *buffer = malloc(room + 1);
-    if (buffer == NULL) {
-        return ENOMEM;
-    }
-    size_t used = 0;
-    while (used < room) {
-        ssize_t count = read(fd, buffer + used, room - used);
-        if (count < 0 && errno == EINTR) {
-            continue;
-        }
-        if (count < 0) {
-            int error = errno;
-            OPENSSL_cleanse(buffer, room);
-            free(buffer);
-            return error;
-        }
-        if (count == 0) {
-            break;
-        }
-        used += (size_t)count;
-    }
-    *bytes = buffer;
-    *length = used;
-    return 0;
-}
-
-/* Read FILE whole. Reports and returns -1 if that fails. O_NONBLOCK: a FIFO must not hang us. */
-static int read_file(const char *file, uint8_t **bytes, size_t *length, struct diag *diag)
-{
-    int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    int error = errno;
-    if (fd >= 0) {
-        error = read_descriptor(fd, bytes, length);
-        close(fd);
-    }
-    if (fd >= 0 && error == 0) {
-        return 0;
-    }
-    const char *why = error == EINVAL ? "not a regular file" : strerror(error);
-    diag_error(diag, "%s: cannot read: %s", file, why);
-    return -1;
-}
 
 /* Take the next place in LIST, or NULL. */
 static struct tls_pem_object *append(struct tls_pem_list *list, const char *file, unsigned number)
@@ -265,7 +204,7 @@ int tls_pem_load(struct tls_pem_list *list, const char *file, struct diag *diag)
 {
     uint8_t *bytes = NULL;
     size_t length = 0;
-    if (read_file(file, &bytes, &length, diag) != 0) {
+    if (tls_file_read(file, PEM_FILE_MAX, &bytes, &length, diag) != 0) {
         return -1;
     }
     int result = -1;
@@ -276,8 +215,7 @@ int tls_pem_load(struct tls_pem_list *list, const char *file, struct diag *diag)
     } else {
         diag_error(diag, "%s: out of memory", file);
     }
-    OPENSSL_cleanse(bytes, length);
-    free(bytes);
+    tls_file_free(bytes, length);
     return result;
 }
 

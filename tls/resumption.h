@@ -8,11 +8,16 @@
 #include <stdbool.h>
 
 #include "policy/tls_policy.h"
-#include "tls/library.h"
+#include "tls/context_private.h"
 
-/* Set up tickets in CONTEXT: one for each handshake, as Postfix sends, encrypted under keys that
- * the library makes and rotates in this process; good for POLICY's session_timeout, none at all if
- * that is 0. False: out of memory. */
-bool tls_resumption_configure(SSL_CTX *context, const struct tls_policy *policy);
+/* Set up tickets in CONTEXT: one for each handshake, as Postfix sends, good for POLICY's
+ * session_timeout at most, none at all without its tickets. CONTEXT's demands must be known. False:
+ * out of memory. */
+bool tls_resumption_configure(struct tls_context *context, const struct tls_policy *policy);
+
+/* Keep apart the sessions of the client on SSL that gets CREDENTIALS for the name it asked for (RFC
+ * 6066 section 3). False: out of memory. */
+bool tls_resumption_separate(const struct tls_context *context, SSL *ssl,
+                             const struct tls_credentials *credentials);
 
 #endif

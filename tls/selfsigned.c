@@ -1,21 +1,29 @@
 /* selfsigned.c: see selfsigned.h. */
 #include "tls/selfsigned.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <openssl/asn1.h>
+#include <openssl/bio.h>
 #include <openssl/bn.h>
 #include <openssl/curve25519.h>
 #include <openssl/ec_key.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/mem.h>
 #include <openssl/nid.h>
+#include <openssl/pem.h>
 #include <openssl/pool.h>
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
+
+#include "tls/errors.h"
 
 #define HOST_NAME_MAX_LENGTH 253
 #define CLOCK_SKEW_SECONDS 3600
@@ -162,4 +170,90 @@ bool tls_selfsigned_make(enum tls_key_kind kind, const char *name, int days,
         tls_credential_clear(out);
     }
     return good;
+}
+
+/* Write key and certificate of CREDENTIAL as PEM. */
+static bool write_pem(BIO *out, const struct tls_credential *credential)
+{
+    const CRYPTO_BUFFER *leaf = credential->chain[0];
+    return PEM_write_bio_PrivateKey(out, credential->key, NULL, NULL, 0, NULL, NULL) == 1 &&
+           PEM_write_bio(out, "CERTIFICATE", "", CRYPTO_BUFFER_data(leaf),
+                         (long)CRYPTO_BUFFER_len(leaf)) > 0;
+}
+
+/* Make the COUNT credentials and write them to OUT. */
+static bool write_all(BIO *out, const char *name, int days, const enum tls_key_kind *kinds,
+                      size_t count)
+{
+    bool good = true;
+    for (size_t i = 0; good && i < count; i++) {
+        struct tls_credential credential;
+        good = tls_selfsigned_make(kinds[i], name, days, &credential);
+        if (good) {
+            good = write_pem(out, &credential);
+            tls_credential_clear(&credential);
+        }
+    }
+    return good;
+}
+
+/* Write LENGTH bytes to the descriptor, down to the disk. Returns 0 or an errno. */
+static int write_bytes(int fd, const uint8_t *bytes, size_t length)
+{
+    while (length > 0) {
+        ssize_t count = write(fd, bytes, length);
+        if (count < 0 && errno != EINTR) {
+            return errno;
+        }
+        if (count > 0) {
+            bytes += count;
+            length -= (size_t)count;
+        }
+    }
+    return fsync(fd) == 0 ? 0 : errno;
+}
+
+/* Make the new file PATH of LENGTH bytes: written under another name, and linked, which never
+ * replaces anything, when it is complete. Returns 0 or an errno. */
+static int create_file(const char *path, const uint8_t *bytes, size_t length)
+{
+    char *draft = NULL;
+    if (asprintf(&draft, "%s.XXXXXX", path) < 0) {
+        return ENOMEM;
+    }
+    int error = 0;
+    int fd = mkostemp(draft, O_CLOEXEC); /* mode 0600 */
+    if (fd < 0) {
+        error = errno;
+    } else {
+        error = write_bytes(fd, bytes, length);
+        close(fd);
+        if (error == 0 && link(draft, path) != 0) {
+            error = errno;
+        }
+        unlink(draft);
+    }
+    free(draft);
+    return error;
+}
+
+int tls_selfsigned_write(const char *path, const char *name, int days,
+                         const enum tls_key_kind *kinds, size_t count, struct diag *diag)
+{
+    const uint8_t *bytes;
+    size_t length;
+    int error = -1;
+    ERR_clear_error();
+    BIO *out = BIO_new(BIO_s_mem());
+    if (out == NULL || !write_all(out, name, days, kinds, count) ||
+        BIO_mem_contents(out, &bytes, &length) != 1) {
+        struct tls_error why;
+        tls_error_take(&why);
+        diag_error(diag, "cannot make a certificate for \"%.253s\": %s", name,
+                   is_host_name(name) ? why.reason : "not a host name");
+    } else if ((error = create_file(path, bytes, length)) != 0) {
+        diag_error(diag, "%s: cannot write: %s", path, strerror(error));
+    }
+    BIO_free(out); /* its memory is wiped */
+    return error == 0 ? 0 : -1;
 }

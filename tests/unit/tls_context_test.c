@@ -2,13 +2,8 @@
  * tls_context_test.c: credentials out of files, and what cipher strings, group lists and protocol
  * bounds come to in the library.
  */
-#include <stdarg.h>
-#include <stddef.h>
+#include "tests/unit/tls_duel.h"
 
-#include <setjmp.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 #include <openssl/bio.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -20,32 +15,12 @@
 #include <unistd.h>
 
 #include "tls/ciphers.h"
-#include "tls/context_private.h"
 #include "tls/groups.h"
-#include "tls/selfsigned.h"
-
-/* Everything that was reported, a line each: "E text", "W text", "I text". */
-struct findings {
-    struct diag diag;
-    char text[8192];
-};
-
-static void sink(void *ctx, enum diag_severity severity, const char *text)
-{
-    struct findings *findings = ctx;
-    size_t used = strlen(findings->text);
-    snprintf(findings->text + used, sizeof findings->text - used, "%c %s\n", "IWE"[severity], text);
-}
-
-static void findings_reset(struct findings *findings)
-{
-    *findings = (struct findings){.diag = {.sink = sink, .ctx = findings}};
-}
 
 /* ---- files ---- */
 
 static char directory[] = "/tmp/gatepost-tls-XXXXXX";
-static struct tls_credential ecdsa, ecdsa384, rsa, other_rsa, ed25519;
+static struct tls_credential other_rsa;
 
 static void path_of(char out[128], const char *name)
 {
@@ -107,13 +82,9 @@ static const char encrypted_traditional[] =
 static int make_files(void **state)
 {
     char path[128];
-    (void)state;
     assert_non_null(mkdtemp(directory));
-    assert_true(tls_selfsigned_make(TLS_KEY_ECDSA_P256, "mx.test", 1, &ecdsa));
-    assert_true(tls_selfsigned_make(TLS_KEY_ECDSA_P384, "mx.test", 1, &ecdsa384));
-    assert_true(tls_selfsigned_make(TLS_KEY_RSA_2048, "mx.test", 1, &rsa));
+    assert_int_equal(duel_make_keys(state), 0);
     assert_true(tls_selfsigned_make(TLS_KEY_RSA_2048, "other.test", 1, &other_rsa));
-    assert_true(tls_selfsigned_make(TLS_KEY_ED25519, "mx.test", 1, &ed25519));
     write_pem("ec.pem", "kc", &ecdsa, &ecdsa);
     write_pem("ec384.pem", "kc", &ecdsa384, &ecdsa384);
     write_pem("ed.pem", "kc", &ed25519, &ed25519);
@@ -148,12 +119,8 @@ static int make_files(void **state)
 static int remove_files(void **state)
 {
     char command[160];
-    (void)state;
-    tls_credential_clear(&ecdsa);
-    tls_credential_clear(&ecdsa384);
-    tls_credential_clear(&rsa);
+    duel_free_keys(state);
     tls_credential_clear(&other_rsa);
-    tls_credential_clear(&ed25519);
     snprintf(command, sizeof command, "rm -rf %s", directory);
     return system(command);
 }
@@ -255,15 +222,17 @@ static void test_chain_is_kept(void **state)
     (void)state;
     findings_reset(&findings);
     path_of(path, "rsa-chain.pem");
-    const struct tls_credential_files files = {path, "", "", "", ""};
+    const struct tls_credential_files files = {
+        .chain_files = path, .cert_file = "", .key_file = "", .eccert_file = "", .eckey_file = ""};
     struct tls_credentials *credentials = tls_credentials_from_files(&files, &findings.diag);
     assert_non_null(credentials);
     assert_int_equal(credentials->items[0].chain_length, 3);
     const CRYPTO_BUFFER *leaf = rsa.chain[0];
-    assert_int_equal(
+    assert_string_equal(credentials->items[0].file, path);
+    assert_ptr_equal(
         tls_credentials_find_leaf(credentials, CRYPTO_BUFFER_data(leaf), CRYPTO_BUFFER_len(leaf)),
-        0);
-    assert_int_equal(tls_credentials_find_leaf(credentials, CRYPTO_BUFFER_data(leaf), 10), -1);
+        &credentials->items[0]);
+    assert_null(tls_credentials_find_leaf(credentials, CRYPTO_BUFFER_data(leaf), 10));
     tls_credentials_free(credentials);
 }
 

@@ -26,11 +26,11 @@ def wait_until(predicate, what, deadline=None):
 
 
 def read_text(path):
-    """The file as text with one character a byte; empty if it does not exist."""
+    """The file as text with one character a byte; empty if it (or its process) does not exist."""
     try:
         with open(path, encoding="latin-1", newline="") as file:
             return file.read()
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return ""
 
 

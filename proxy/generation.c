@@ -1,0 +1,371 @@
+#include "proxy/generation.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "proxy/channel.h"
+#include "proxy/log.h"
+#include "proxy/unix_connect.h"
+
+#define BACKOFF_FIRST 0.1
+#define BACKOFF_MAX 30.
+#define BACKOFF_FORGIVEN 10. /* a worker that lived this long starts anew without delay */
+#define KILL_EXTRA_SECONDS 10.
+
+static void start_child(struct generation *generation, struct child *child);
+
+bool generation_is_over(const struct generation *generation)
+{
+    for (size_t i = 0; i < generation->child_count; i++)
+        if (generation->children[i].pid != 0)
+            return false;
+    return true;
+}
+
+static void signal_children(const struct generation *generation, int signal_number)
+{
+    for (size_t i = 0; i < generation->child_count; i++)
+        if (generation->children[i].pid != 0)
+            kill(generation->children[i].pid, signal_number);
+}
+
+static void on_kill_timer(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    const struct generation *generation = timer->data;
+
+    (void)loop;
+    (void)events;
+    log_warning("workers do not end in time: killing them");
+    signal_children(generation, SIGKILL);
+}
+
+void generation_leave(struct generation *generation, int signal_number)
+{
+    bool leaving = generation->state == GENERATION_LEAVING;
+
+    generation->state = GENERATION_LEAVING;
+    listener_close(&generation->plan.sockets);
+    for (size_t i = 0; i < generation->child_count; i++)
+        ev_timer_stop(generation->loop, &generation->children[i].restart);
+    signal_children(generation, signal_number);
+    if (!leaving) {
+        ev_timer_set(&generation->kill_timer, generation->plan.drain_time + KILL_EXTRA_SECONDS, 0.);
+        ev_timer_start(generation->loop, &generation->kill_timer);
+    }
+}
+
+/* The first time that all workers serve. */
+static void check_serving(struct generation *generation)
+{
+    if (generation->state != GENERATION_STARTING)
+        return;
+    for (size_t i = 0; i < generation->child_count; i++)
+        if (!generation->children[i].ready)
+            return;
+    generation->state = GENERATION_SERVING;
+    generation->events->serving(generation);
+}
+
+/* A worker wants a connection to the UNIX socket of one of its listeners' backends. */
+static void connect_for(const struct generation *generation, const struct child *child,
+                        const struct channel_message *request)
+{
+    struct channel_message answer = {.kind = CHANNEL_CONNECTED, .id = request->id};
+    int fd = -1;
+
+    if (request->value < 0 || (size_t)request->value >= generation->plan.service_count) {
+        answer.value = EINVAL;
+    } else {
+        const struct upstream *upstream = generation->plan.services[request->value]->upstream;
+        fd = unix_connect(upstream->endpoint.kind == ENDPOINT_UNIX ? upstream->endpoint.path : "");
+        answer.value = fd < 0 ? errno : 0;
+    }
+    if (channel_send(child->channel, &answer, fd) != 0)
+        log_warning("cannot answer worker %ld: %s", (long)child->pid, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+}
+
+static void on_channel(struct ev_loop *loop, ev_io *io, int events)
+{
+    struct child *child = io->data;
+    struct generation *generation = child->owner;
+    struct channel_message message;
+    int fd;
+
+    (void)events;
+    int got = channel_receive(child->channel, &message, &fd);
+    if (fd >= 0)
+        close(fd); /* workers have nothing to send us */
+    if (got == 0) {
+        ev_io_stop(loop, io);
+    } else if (got > 0 && message.kind == CHANNEL_READY) {
+        child->ready = true;
+        if (generation->state == GENERATION_LEAVING)
+            kill(child->pid, SIGTERM); /* it did not hear that when it was told */
+        check_serving(generation);
+    } else if (got > 0 && message.kind == CHANNEL_CONNECT) {
+        connect_for(generation, child, &message);
+    }
+}
+
+static void on_log(struct ev_loop *loop, ev_io *io, int events)
+{
+    struct child *child = io->data;
+    struct generation *generation = child->owner;
+
+    (void)events;
+    if (!log_pipe_read(child->log, generation->output, "smtpd", child->pid, child->log_pending,
+                       &child->log_pending_length))
+        ev_io_stop(loop, io);
+}
+
+/* What a dead worker still had to say. */
+static void drain_log(const struct generation *generation, struct child *child)
+{
+    for (int i = 0; i < 64; i++) {
+        size_t before = child->log_pending_length;
+        if (!log_pipe_read(child->log, generation->output, "smtpd", child->pid, child->log_pending,
+                           &child->log_pending_length) ||
+            child->log_pending_length == before)
+            return;
+    }
+}
+
+/* "exited with status 70", "was killed by signal 9". */
+static void log_exit(const struct child *child, int status)
+{
+    if (WIFSIGNALED(status))
+        log_warning("process %ld was killed by signal %d", (long)child->pid, WTERMSIG(status));
+    else
+        log_warning("process %ld exited with status %d", (long)child->pid, WEXITSTATUS(status));
+}
+
+/* A worker is gone: take back what led to it. */
+static void reap_child(struct generation *generation, struct child *child, int status)
+{
+    ev_child_stop(generation->loop, &child->watcher);
+    ev_io_stop(generation->loop, &child->channel_io);
+    ev_io_stop(generation->loop, &child->log_io);
+    drain_log(generation, child);
+    if (generation->state != GENERATION_LEAVING || status != 0)
+        log_exit(child, status);
+    child_close(child);
+    child->outspoken = false;
+    atomic_store(&child->stats->open, 0);
+}
+
+static void on_exit_of_child(struct ev_loop *loop, ev_child *watcher, int events)
+{
+    struct child *child = watcher->data;
+    struct generation *generation = child->owner;
+    int status = watcher->rstatus;
+    double lived = ev_now(loop) - child->started;
+
+    (void)events;
+    reap_child(generation, child, status);
+    switch (generation->state) {
+    case GENERATION_LEAVING:
+        if (generation_is_over(generation))
+            generation->events->ended(generation);
+        return;
+    case GENERATION_STARTING:
+        log_error("a worker failed while starting");
+        generation->events->failed(generation, WIFEXITED(status) && WEXITSTATUS(status) == EX_CONFIG
+                                                   ? EX_CONFIG
+                                                   : EX_UNAVAILABLE);
+        return;
+    case GENERATION_SERVING:
+        break;
+    }
+    child->backoff = lived > BACKOFF_FORGIVEN            ? BACKOFF_FIRST
+                     : child->backoff * 2. < BACKOFF_MAX ? child->backoff * 2.
+                                                         : BACKOFF_MAX;
+    ev_timer_set(&child->restart, child->backoff, 0.);
+    ev_timer_start(loop, &child->restart);
+}
+
+static void on_restart(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    struct child *child = timer->data;
+
+    (void)loop;
+    (void)events;
+    start_child(child->owner, child);
+}
+
+/* In the new worker. */
+static void forget_master(void *owner)
+{
+    struct generation *generation = owner;
+    generation->events->forget(generation);
+}
+
+/* Fork CHILD and watch it. */
+static void start_child(struct generation *generation, struct child *child)
+{
+    child->started = ev_now(generation->loop);
+    if (child_start(child, &generation->plan, forget_master) != 0) {
+        log_error("cannot start a worker: %s", strerror(errno));
+        ev_timer_set(&child->restart, BACKOFF_MAX, 0.);
+        ev_timer_start(generation->loop, &child->restart);
+        return;
+    }
+    ev_child_init(&child->watcher, on_exit_of_child, child->pid, 0);
+    ev_io_init(&child->channel_io, on_channel, child->channel, EV_READ);
+    ev_io_init(&child->log_io, on_log, child->log, EV_READ);
+    child->watcher.data = child;
+    child->channel_io.data = child;
+    child->log_io.data = child;
+    ev_child_start(generation->loop, &child->watcher);
+    ev_io_start(generation->loop, &child->channel_io);
+    ev_io_start(generation->loop, &child->log_io);
+}
+
+/* gatepost_workers as a number. */
+static size_t worker_count(const struct config *config)
+{
+    long count = config_int(config, PARAM_gatepost_workers);
+
+    if (count == 0)
+        count = sysconf(_SC_NPROCESSORS_ONLN);
+    return count > 0 ? (size_t)count : 1;
+}
+
+/* The children's records, and the memory that they count in. */
+static void make_children(struct generation *generation)
+{
+    size_t count = worker_count(generation->config);
+    size_t size = count * sizeof(struct worker_stats);
+
+    generation->children = calloc(count, sizeof(struct child));
+    generation->stats = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (generation->children == NULL || generation->stats == MAP_FAILED)
+        log_fatal("out of memory for %zu workers", count);
+    generation->child_count = count;
+    for (size_t i = 0; i < count; i++) {
+        struct child *child = &generation->children[i];
+        child->owner = generation;
+        child->stats = &generation->stats[i];
+        child->backoff = BACKOFF_FIRST;
+        child->outspoken = i == 0;
+        child->channel = child->log = -1;
+        child->log_pending = malloc(LOG_PIPE_BUFFER);
+        if (child->log_pending == NULL)
+            log_fatal("out of memory for %zu workers", count);
+        ev_init(&child->restart, on_restart);
+        child->restart.data = child;
+    }
+}
+
+/* Policies, backends and sockets. */
+static int prepare(struct generation *generation, const struct generation *previous,
+                   struct diag *diag)
+{
+    const struct config *config = generation->config;
+    struct child_plan *plan = &generation->plan;
+
+    if (privileges_prepare(config, &plan->privileges, diag) != 0 ||
+        listen_list_parse(config, &generation->listeners, diag) != 0)
+        return -1;
+    plan->drain_time = (double)config_time(config, PARAM_gatepost_drain_time);
+    plan->services = calloc(generation->listeners.count, sizeof(struct service *));
+    if (plan->services == NULL)
+        abort();
+    for (size_t i = 0; i < generation->listeners.count; i++) {
+        const struct listen_spec *spec = &generation->listeners.specs[i];
+        plan->services[i] =
+            service_new(spec->name, spec->config, i > 0 ? plan->services[0] : NULL, diag);
+        if (plan->services[i] == NULL)
+            return -1;
+        plan->service_count++;
+    }
+    return listener_open(&generation->listeners, previous != NULL ? &previous->plan.sockets : NULL,
+                         &plan->sockets, diag);
+}
+
+struct generation *generation_new(struct config *config, const struct generation *previous,
+                                  struct diag *diag)
+{
+    struct generation *generation = calloc(1, sizeof(*generation));
+
+    if (generation == NULL)
+        abort();
+    generation->config = config;
+    ev_init(&generation->kill_timer, on_kill_timer);
+    generation->kill_timer.data = generation;
+    if (prepare(generation, previous, diag) == 0)
+        return generation;
+    generation_free(generation);
+    return NULL;
+}
+
+void generation_start(struct generation *generation)
+{
+    make_children(generation);
+    for (size_t i = 0; i < generation->child_count; i++)
+        start_child(generation, &generation->children[i]);
+}
+
+void generation_status(const struct generation *generation, FILE *out)
+{
+    static const char *const states[] = {[GENERATION_STARTING] = "starting",
+                                         [GENERATION_SERVING] = "serving",
+                                         [GENERATION_LEAVING] = "finishing"};
+
+    for (size_t i = 0; i < generation->child_count; i++) {
+        const struct child *child = &generation->children[i];
+        struct worker_stats *stats = child->stats;
+        if (child->pid == 0)
+            continue;
+        fprintf(out,
+                "worker %ld: %s, sessions open %llu, accepted %llu, TLS handshakes %llu, failed "
+                "%llu, backend sessions %llu, failed %llu\n",
+                (long)child->pid, states[generation->state],
+                (unsigned long long)atomic_load(&stats->open),
+                (unsigned long long)atomic_load(&stats->sessions),
+                (unsigned long long)atomic_load(&stats->handshakes),
+                (unsigned long long)atomic_load(&stats->handshake_failures),
+                (unsigned long long)atomic_load(&stats->backend_sessions),
+                (unsigned long long)atomic_load(&stats->backend_failures));
+    }
+}
+
+void generation_forget(struct generation *generation, bool own)
+{
+    for (size_t i = 0; i < generation->child_count; i++) {
+        struct child *child = &generation->children[i];
+        ev_child_stop(generation->loop, &child->watcher);
+        if (child->pid != 0 && child->channel >= 0)
+            child_close(child);
+    }
+    if (!own)
+        listener_close(&generation->plan.sockets);
+}
+
+void generation_free(struct generation *generation)
+{
+    if (generation == NULL)
+        return;
+    if (generation->loop != NULL)
+        ev_timer_stop(generation->loop, &generation->kill_timer);
+    for (size_t i = 0; i < generation->child_count; i++)
+        free(generation->children[i].log_pending);
+    if (generation->stats != NULL)
+        munmap(generation->stats, generation->child_count * sizeof(struct worker_stats));
+    free(generation->children);
+    /* Services that share a policy table with the first one go before it. */
+    for (size_t i = generation->plan.service_count; i > 0; i--)
+        service_free(generation->plan.services[i - 1]);
+    free(generation->plan.services);
+    listener_close(&generation->plan.sockets);
+    listen_list_free(&generation->listeners);
+    config_free(generation->config);
+    free(generation);
+}

@@ -1,0 +1,84 @@
+/*
+ * generation.h: one configuration and the workers that serve under it.
+ *
+ * A reload is a two-phase change: the next generation is prepared and started beside the present
+ * one, on the same listening sockets; only when all of its workers serve is the present one
+ * retired. If anything goes wrong before, the next one is dropped and nobody has noticed. Sessions
+ * stay with the generation that they began with.
+ */
+#ifndef GATEPOST_PROXY_GENERATION_H
+#define GATEPOST_PROXY_GENERATION_H
+
+#include <ev.h>
+#include <stdio.h>
+
+#include "policy/config.h"
+#include "policy/diag.h"
+#include "policy/endpoint.h"
+
+#include "proxy/child.h"
+#include "proxy/log_output.h"
+
+enum generation_state {
+    GENERATION_STARTING,
+    GENERATION_SERVING,
+    GENERATION_LEAVING /* its workers finish what is under way */
+};
+
+struct generation;
+
+/* What the owner is told. */
+struct generation_events {
+    void (*serving)(struct generation *generation);
+    /* It did not come to serve; STATUS is for exit(3). Its workers may still be ending. */
+    void (*failed)(struct generation *generation, int status);
+    void (*ended)(struct generation *generation); /* no process is left: may be freed */
+    void (*forget)(
+        struct generation *generation); /* in a new worker: let go of the master's things */
+};
+
+struct generation {
+    struct ev_loop *loop;
+    const struct generation_events *events;
+    void *owner;
+    struct log_output *output; /* of the master; borrowed */
+    enum generation_state state;
+    struct config *config; /* owned */
+    struct listen_list listeners;
+    struct child_plan plan;
+    struct child *children;
+    size_t child_count;
+    struct worker_stats *stats; /* shared memory, one for each child */
+    ev_timer kill_timer;
+    struct generation *next; /* for the owner's list */
+};
+
+/*
+ * Everything of CONFIG (taken over in any case) that can be found wrong before a process is
+ * started. Listening sockets that PREVIOUS (or NULL) has already are shared with it. Returns NULL
+ * after reporting to DIAG.
+ */
+struct generation *generation_new(struct config *config, const struct generation *previous,
+                                  struct diag *diag);
+
+/* Start the workers. loop, events, owner and output must be set. */
+void generation_start(struct generation *generation);
+
+/* End. The workers get SIGNAL: SIGTERM ends sessions at their next pause, SIGUSR2 lets them go on;
+ * both within gatepost_drain_time. Listening sockets are closed here at once. */
+void generation_leave(struct generation *generation, int signal_number);
+
+/* True if no worker is running. */
+bool generation_is_over(const struct generation *generation);
+
+/* A line for each worker, for "gatepost status". */
+void generation_status(const struct generation *generation, FILE *out);
+
+/* Free it; no worker may be running. */
+void generation_free(struct generation *generation);
+
+/* In a new worker: close what leads to GENERATION's other workers, and, unless it is the worker's
+ * own, its listening sockets. */
+void generation_forget(struct generation *generation, bool own);
+
+#endif
