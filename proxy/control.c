@@ -18,11 +18,13 @@ struct control {
     ev_io io;
     control_command *command;
     void *owner;
+    struct control_request *requests; /* that are open */
 };
 
 /* One asker and its command. */
 struct control_request {
     struct control *control;
+    struct control_request *next;
     int fd;
     ev_io io;
     ev_timer timer;
@@ -47,6 +49,12 @@ static void control_request_close(struct control_request *request)
 {
     ev_io_stop(request->control->loop, &request->io);
     ev_timer_stop(request->control->loop, &request->timer);
+    for (struct control_request **link = &request->control->requests; *link != NULL;
+         link = &(*link)->next)
+        if (*link == request) {
+            *link = request->next;
+            break;
+        }
     close(request->fd);
     free(request);
 }
@@ -138,6 +146,8 @@ static void control_on_accept(struct ev_loop *loop, ev_io *io, int events)
     }
     request->control = control;
     request->fd = fd;
+    request->next = control->requests;
+    control->requests = request;
     ev_io_init(&request->io, control_on_readable, fd, EV_READ);
     ev_timer_init(&request->timer, control_on_timeout, SERVE_TIMEOUT_SECONDS, 0.);
     request->io.data = request;
@@ -232,6 +242,8 @@ void control_forget(struct control *control)
 {
     if (control == NULL)
         return;
+    while (control->requests != NULL)
+        control_request_close(control->requests);
     ev_io_stop(control->loop, &control->io);
     close(control->fd);
     free(control->path);

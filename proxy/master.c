@@ -105,7 +105,7 @@ static void master_stop(struct master *master, int status)
     master->stopping = true;
     master->status = status;
     (void)sd_notify(0, "STOPPING=1");
-    answer_reload(master, false, "gatepost is stopping");
+    answer_reload(master, false, "gatepost: the daemon is stopping");
     for (struct generation *one = master->leaving; one != NULL; one = one->next)
         generation_leave(one, SIGTERM);
     if (master->coming != NULL)

@@ -7,6 +7,8 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "policy/diag_once.h"
+
 #include "tls/selfsigned.h"
 
 #include "proxy/service_rules.h"
@@ -129,12 +131,10 @@ static struct tls_credentials *service_own_credentials(const struct service *ser
     return credentials;
 }
 
-int service_load_tls(struct service *service, bool make_missing, struct diag *diag)
+/* The contexts of SERVICE. */
+static int load_contexts(struct service *service, bool make_missing, struct diag *diag)
 {
     unsigned errors = diag->errors;
-
-    if (!service_has_tls(service))
-        return 0;
     struct tls_credentials *credentials = tls_credentials_load(service->config, diag);
     if (credentials == NULL && diag->errors == errors)
         credentials = service_own_credentials(service, make_missing, diag);
@@ -148,6 +148,18 @@ int service_load_tls(struct service *service, bool make_missing, struct diag *di
     if (service_rules_load(service, credentials, diag) != 0)
         status = -1;
     tls_credentials_free(credentials);
+    return status;
+}
+
+int service_load_tls(struct service *service, bool make_missing, struct diag *diag)
+{
+    struct diag_once once;
+
+    if (!service_has_tls(service))
+        return 0;
+    diag_once_begin(&once, diag);
+    int status = load_contexts(service, make_missing, &once.diag);
+    diag_once_end(&once);
     return status;
 }
 

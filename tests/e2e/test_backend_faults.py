@@ -7,7 +7,7 @@ import time
 import pytest
 
 from harness.backend_dialogue import DROP, HANG, RESET, Say
-from harness.client import Closed
+from harness.client import Client, Closed
 from harness.ports import free_port
 from harness.wait import wait_until
 
@@ -18,9 +18,12 @@ COMMANDS = [("MAIL", b"MAIL FROM:<>"), ("RCPT", b"RCPT TO:<r@x>"), ("DATA", b"DA
 
 @pytest.fixture
 def daemon(make_gatepost, backend):
-    """In front of the scripted backend, with short timeouts. One worker, so that after one EHLO it
-    is known that the daemon knows the backend."""
-    return make_gatepost(backend.endpoint, gatepost_workers="1", **TIMEOUT)
+    """In front of the scripted backend, with short timeouts, when it has learned what the backend
+    can. One worker, so that one EHLO shows that."""
+    daemon = make_gatepost(backend.endpoint, gatepost_workers="1", **TIMEOUT)
+    with Client(daemon.address) as client:
+        client.ehlo()
+    return daemon
 
 
 def temporary(reply):
@@ -49,7 +52,6 @@ def run_until_failure(client):
                          ids=lambda action: repr(getattr(action, "data", action))[:40])
 @pytest.mark.parametrize("step", ["CONNECT", "EHLO", "MAIL", "RCPT", "DATA", "CONTENT", "END"])
 def test_fault(daemon, backend, connect, step, action):
-    connect(daemon).ehlo()  # the daemon has learned what the backend can
     backend.arm(step, action)
     client = connect(daemon)
     start = time.monotonic()
@@ -107,7 +109,6 @@ def test_replies_nobody_asked_for(daemon, backend, connect):
 
 
 def test_refused_connection(daemon, backend, connect):
-    connect(daemon).ehlo()
     backend.close()
     client = connect(daemon)
     reply = run_until_failure(client)
@@ -172,7 +173,6 @@ def test_missing_unix_socket(make_gatepost, connect, directory):
 
 def test_pipelined_commands_after_a_fault(daemon, backend, connect):
     """However many commands were under way, the session ends with one 421."""
-    connect(daemon).ehlo()
     backend.arm("RCPT", DROP)
     client = connect(daemon)
     client.ehlo()
@@ -185,7 +185,6 @@ def test_pipelined_commands_after_a_fault(daemon, backend, connect):
 def test_large_content_to_a_backend_that_dies(daemon, backend, connect):
     """The client is still sending when the backend goes: it hears of it, at the latest at the
     end."""
-    connect(daemon).ehlo()
     backend.arm("CONTENT", RESET)
     client = connect(daemon)
     client.ehlo()

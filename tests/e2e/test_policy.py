@@ -150,16 +150,11 @@ def test_suites(serve):
     daemon = serve(["127.0.0.2 may cipherlist=ECDHE-ECDSA-AES256-GCM-SHA384",
                     "127.0.0.3 may exclude=AESGCM:CHACHA20",
                     "127.0.0.4 may ciphers=medium exclude=SHA1"])
-    offers = [Scanner(daemon.address, f"127.0.0.{n}").suites(TLS12) for n in (2, 3, 4)]
-    assert offers == [["ECDHE-ECDSA-AES256-GCM-SHA384"],
-                      ["ECDHE-ECDSA-AES256-SHA", "ECDHE-ECDSA-AES128-SHA"],
-                      ["ECDHE-ECDSA-AES256-GCM-SHA384", "ECDHE-ECDSA-CHACHA20-POLY1305",
-                       "ECDHE-ECDSA-AES128-GCM-SHA256"]] or \
-        [sorted(offer) for offer in offers] == [
-            ["ECDHE-ECDSA-AES256-GCM-SHA384"],
-            ["ECDHE-ECDSA-AES128-SHA", "ECDHE-ECDSA-AES256-SHA"],
-            ["ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES256-GCM-SHA384",
-             "ECDHE-ECDSA-CHACHA20-POLY1305"]]
+    offers = [set(Scanner(daemon.address, f"127.0.0.{n}").suites(TLS12)) for n in (2, 3, 4)]
+    assert offers == [{"ECDHE-ECDSA-AES256-GCM-SHA384"},
+                      {"ECDHE-ECDSA-AES256-SHA", "ECDHE-ECDSA-AES128-SHA"},
+                      {"ECDHE-ECDSA-AES256-GCM-SHA384", "ECDHE-ECDSA-CHACHA20-POLY1305",
+                       "ECDHE-ECDSA-AES128-GCM-SHA256"}]
 
 
 @pytest.mark.parametrize("version", [TLS12, TLS13])
@@ -219,9 +214,7 @@ def test_each_listener_its_table(make_gatepost, backend):
     daemon.write_config(
         smtpd_tls_policy_maps=tables[0],
         gatepost_listen=f"127.0.0.1:{daemon.port}"
-                        f" {{ [::ffff:127.0.0.1]:{daemon.port6}, smtpd_tls_policy_maps={tables[1]} }}")
-    daemon.write_config(gatepost_listen=daemon.parameters["gatepost_listen"]
-                        .replace("[::ffff:127.0.0.1]", "127.0.0.1"))
+                        f" {{ 127.0.0.1:{daemon.port6}, smtpd_tls_policy_maps={tables[1]} }}")
     daemon.start()
     for port, starttls in ((daemon.port, False), (daemon.port6, True)):
         with Client(("127.0.0.1", port), "127.0.0.2") as client:

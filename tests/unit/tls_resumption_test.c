@@ -188,9 +188,11 @@ static void test_ticket_ciphers(void **state)
             assert_int_equal(duel_handshake(&duel), TLS_OK);
             server_says(&duel, "220 hello\r\n");
             assert_int_equal(SSL_session_reused(duel.client), round);
+            if (round == 0) {
+                assert_int_equal(SSL_SESSION_get_ticket_lifetime_hint(saved_session), 3600);
+            }
             duel_end(&duel);
         }
-        assert_int_equal(SSL_SESSION_get_timeout(saved_session), 3600);
         forget_session();
         SSL_CTX_free(ctx);
         tls_context_unref(context);

@@ -111,6 +111,6 @@ class Backend:
         except AssertionError as error:
             session.commands.append(b"PROTOCOL ERROR: " + str(error).encode())
         finally:
-            session.closed = True
             self._connections.discard(conn)
             conn.close()
+            session.closed = True
