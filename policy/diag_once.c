@@ -16,7 +16,10 @@ static void once_sink(void *ctx, enum diag_severity severity, const char *text)
             abort();
         once->seen[once->seen_count++] = copy;
     }
-    diag_add(once->target, severity, "%s", text);
+    if (once->place != NULL)
+        diag_add(once->target, severity, "%s: %s", once->place, text);
+    else
+        diag_add(once->target, severity, "%s", text);
 }
 
 void diag_once_begin(struct diag_once *once, struct diag *target)

@@ -14,6 +14,7 @@
 struct diag_once {
     struct diag diag; /* to be handed to whoever reports; findings are counted once each */
     struct diag *target;
+    const char *place; /* put before what is new; NULL: nothing. Borrowed, set by the owner. */
     char *seen[DIAG_ONCE_MAX];
     size_t seen_count;
 };

@@ -281,20 +281,17 @@ void policy_table_free(struct policy_table *table)
 }
 
 /* Say everything about one line. */
-static void describe(const struct policy_table *table, enum family family, uint32_t number,
-                     struct policy_match *match)
+static void describe(const struct policy_table *table, const struct prefix_record *record,
+                     const struct prefix *prefix, struct policy_match *match)
 {
-    const struct prefix_index *index = table->index[family];
-    const struct prefix_record *record = prefix_index_record(index, number);
     const struct policy_rule *rule = &table->rules.rules[record->rule];
-    struct prefix prefix = prefix_index_prefix(index, number);
 
     match->settings = rule->settings;
     match->file = table->files[record->source];
     match->line = record->line;
     match->note = policy_rules_note(&table->rules, rule);
     match->until = rule->until;
-    prefix_format(&prefix, match->prefix);
+    prefix_format(prefix, match->prefix);
 }
 
 bool policy_table_lookup(const struct policy_table *table, int family, const uint8_t *address,
@@ -308,15 +305,17 @@ bool policy_table_lookup(const struct policy_table *table, int family, const uin
     if (ipv6 && prefix_address_mapped(key, &key))
         ipv6 = false;
 
-    enum family which = ipv6 ? FAMILY_IPV6 : FAMILY_IPV4;
-    const struct prefix_index *index = table->index[which];
+    const struct prefix_index *index = table->index[ipv6 ? FAMILY_IPV6 : FAMILY_IPV4];
     uint32_t number = prefix_index_find(index, key);
     while (number != PREFIX_INDEX_NONE) {
         const struct prefix_record *record = prefix_index_record(index, number);
         time_t until = table->rules.rules[record->rule].until;
 
         if (!record->expired && (until == 0 || now < until)) {
-            describe(table, which, number, match);
+            /* Not read from the index, since the key has it: memory is what takes time. */
+            struct prefix prefix = {prefix_address_cut(key, record->length), ipv6, record->length};
+
+            describe(table, record, &prefix, match);
             return true;
         }
         number = record->parent;
@@ -376,11 +375,13 @@ void policy_table_each(const struct policy_table *table,
     }
     qsort(places, count, sizeof(*places), compare_places);
     for (size_t i = 0; i < count; i++) {
-        enum family family = places[i].family;
+        const struct prefix_index *index = table->index[places[i].family];
+        const struct prefix_record *record = prefix_index_record(index, places[i].number);
+        struct prefix prefix = prefix_index_prefix(index, places[i].number);
         struct policy_match match;
 
-        describe(table, family, places[i].number, &match);
-        each(ctx, &match, prefix_index_record(table->index[family], places[i].number)->expired);
+        describe(table, record, &prefix, &match);
+        each(ctx, &match, record->expired);
     }
     free(places);
 }

@@ -63,16 +63,6 @@ static bool read_mask(const struct pattern *pattern, unsigned bits, uint8_t *len
     return number <= bits;
 }
 
-/* The first LENGTH bits of an address, the others 0. */
-static struct prefix_address mask_address(struct prefix_address address, unsigned length)
-{
-    if (length == 0)
-        return (struct prefix_address){0, 0};
-    if (length <= 64)
-        return (struct prefix_address){address.high & (UINT64_MAX << (64 - length)), 0};
-    return (struct prefix_address){address.high, address.low & (UINT64_MAX << (128 - length))};
-}
-
 /* Make an IPv4 prefix of an IPv4-mapped one. */
 static void unmap(struct prefix *prefix)
 {
@@ -133,7 +123,7 @@ int prefix_parse(const char *text, size_t length, struct prefix *prefix, char *e
         return refuse(prefix->ipv6 ? "bad length (0 to 128)" : "bad length (0 to 32)", text, length,
                       error, error_size);
     prefix->address = prefix_address_read(bytes, prefix->ipv6);
-    struct prefix_address network = mask_address(prefix->address, prefix->length);
+    struct prefix_address network = prefix_address_cut(prefix->address, prefix->length);
     if (network.high != prefix->address.high || network.low != prefix->address.low)
         return refuse_host_bits(prefix, network, (int)length, text, error, error_size);
     unmap(prefix);
@@ -165,6 +155,15 @@ bool prefix_address_mapped(struct prefix_address address, struct prefix_address 
         return false;
     *mapped = (struct prefix_address){address.low << 32, 0};
     return true;
+}
+
+struct prefix_address prefix_address_cut(struct prefix_address address, unsigned length)
+{
+    /* A shift by all 64 bits is not defined. */
+    uint64_t high = length < 64 ? ~(UINT64_MAX >> (length & 63)) : UINT64_MAX;
+    uint64_t low = length < 128 ? ~(UINT64_MAX >> (length & 63)) : UINT64_MAX;
+
+    return (struct prefix_address){address.high & high, length > 64 ? address.low & low : 0};
 }
 
 unsigned prefix_common(struct prefix_address left, struct prefix_address right)
@@ -217,48 +216,46 @@ static char *put_ipv4(char *out, uint64_t high)
 }
 
 /* Find the longest run of groups that are 0, the first of several; ZEROS has a bit for each group
- * that is. A single one is no run. */
-static void find_zeros(unsigned zeros, int *start, int *count)
+ * that is. A single one is no run: then *COUNT is 0, as without any. */
+static void find_zeros(unsigned zeros, unsigned *start, unsigned *count)
 {
-    unsigned last = 0;
+    unsigned last = 1u << GROUPS;
+    unsigned found = 0;
 
-    *count = 0;
-    for (; zeros != 0; zeros &= zeros >> 1) { /* the bits at which runs longer than COUNT begin */
-        last = zeros;
-        ++*count;
+    for (unsigned i = 0; i < GROUPS; i++) { /* ZEROS: where runs longer than FOUND begin */
+        last = zeros != 0 ? zeros : last;
+        found += zeros != 0;
+        zeros &= zeros >> 1;
     }
-    *start = *count > 1 ? __builtin_ctz(last) : GROUPS;
+    *start = found > 1 ? (unsigned)__builtin_ctz(last) : GROUPS;
+    *count = found > 1 ? found : 0;
 }
 
-/* Append an IPv6 address. */
+/* Append an IPv6 address. Groups of the run are written like all others, and then over. */
 static char *put_ipv6(char *out, struct prefix_address address)
 {
-    unsigned groups[GROUPS];
     unsigned zeros = 0;
-    int start;
-    int count;
+    unsigned start;
+    unsigned count;
 
-    for (int i = 0; i < GROUPS; i++) {
+    for (unsigned i = 0; i < GROUPS; i++) {
         uint64_t half = i < GROUPS / 2 ? address.high : address.low;
 
-        groups[i] = (unsigned)(half >> (48 - i % 4 * 16)) & 0xffff;
-        zeros |= (unsigned)(groups[i] == 0) << i;
+        zeros |= (unsigned)((half >> (48 - i % 4 * 16) & 0xffff) == 0) << i;
     }
     find_zeros(zeros, &start, &count);
-    for (int i = 0; i < start; i++) {
-        out = put_hex(out, groups[i]);
-        *out++ = ':';
+    *out = ':';
+    out += start == 0;
+    for (unsigned i = 0; i < GROUPS; i++) {
+        uint64_t half = i < GROUPS / 2 ? address.high : address.low;
+        char *next = put_hex(out, (unsigned)(half >> (48 - i % 4 * 16)) & 0xffff);
+
+        *next++ = ':';
+        *out = i == start ? ':' : *out;
+        next = i - start < count ? out + (i == start) : next;
+        out = next;
     }
-    if (start == GROUPS)
-        return out - 1; /* without the last colon */
-    if (start == 0)
-        *out++ = ':';
-    *out++ = ':';
-    for (int i = start + count; i < GROUPS; i++) {
-        out = put_hex(out, groups[i]);
-        *out++ = ':';
-    }
-    return start + count < GROUPS ? out - 1 : out;
+    return out - (start + count != GROUPS || count == 0); /* without the colon behind a group */
 }
 
 void prefix_format(const struct prefix *prefix, char text[static PREFIX_TEXT_SIZE])

@@ -43,6 +43,9 @@ bool prefix_address_mapped(struct prefix_address address, struct prefix_address 
 /* How many bits from the first on are the same in both, 0 to 128. */
 unsigned prefix_common(struct prefix_address left, struct prefix_address right);
 
+/* The first LENGTH (0 to 128) bits of an address, the others 0. */
+struct prefix_address prefix_address_cut(struct prefix_address address, unsigned length);
+
 /* "198.51.100.0/24", "2001:db8::/32": the length always, IPv6 as in RFC 5952 section 4. */
 void prefix_format(const struct prefix *prefix, char text[static PREFIX_TEXT_SIZE]);
 

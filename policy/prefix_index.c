@@ -219,25 +219,16 @@ static size_t count_narrow(const uint32_t *block, uint32_t key)
     return sum[0] + sum[1] + sum[2] + sum[3];
 }
 
-/* Whether the address at a place is KEY or before it. No branch: it could not be predicted. */
-static bool not_behind(const struct level *level, size_t at, struct prefix_address key)
-{
-    return (level->high[at] < key.high) |
-           ((level->high[at] == key.high) & (level->low[at] <= key.low));
-}
-
 /* The last IPv6 address of the block at AT that is KEY or before it; the first one is. */
 static size_t search_wide(const struct level *level, size_t at, struct prefix_address key)
 {
     size_t found = at;
 
+    /* No branch: which way it goes could not be predicted. */
     for (size_t half = BLOCK / 2; half > 0; half /= 2)
         found = level->high[found + half] <= key.high ? found + half : found;
-    if (level->high[found] != key.high)
-        return found;
-    found = at;
-    for (size_t half = BLOCK / 2; half > 0; half /= 2)
-        found = not_behind(level, found + half, key) ? found + half : found;
+    while (level->high[found] == key.high && level->low[found] > key.low)
+        found--;
     return found;
 }
 

@@ -5,10 +5,13 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "policy/diag_once.h"
+
 #include "tls/inventory.h"
 
 #include "proxy/check_certificates.h"
 #include "proxy/check_profile.h"
+#include "proxy/policy_text.h"
 #include "proxy/probe.h"
 #include "proxy/service.h"
 
@@ -62,13 +65,15 @@ struct check_soon {
 static void check_line(void *ctx, const struct policy_match *line, bool expired)
 {
     struct check_soon *soon = ctx;
+    char date[POLICY_DATE_MAX];
 
     if (expired || line->until == 0 || line->until > soon->now + SOON_SECONDS ||
         soon->count++ >= SOON_MAX)
         return;
-    diag_warning(soon->diag, "%s, line %u: %s expires in %ld days%s%s", line->file, line->line,
-                 line->prefix, (long)((line->until - soon->now) / 86400),
-                 line->note != NULL ? ": " : "", line->note != NULL ? line->note : "");
+    diag_warning(soon->diag, "%s, line %u: %s expires on %s, in %ld days%s%s", line->file,
+                 line->line, line->prefix, policy_until_text(line, date),
+                 (long)((line->until - soon->now) / 86400), line->note != NULL ? ": " : "",
+                 line->note != NULL ? line->note : "");
 }
 
 /* One rule's context against the rule set. */
@@ -103,15 +108,14 @@ static unsigned check_offers(const struct service *service, const struct profile
     return violated;
 }
 
-unsigned check_run(const struct config *config, const char *profile_name, struct diag *diag)
+/* All listeners. */
+static unsigned check_listeners(const struct config *config, const struct profile *profile,
+                                struct diag *diag)
 {
-    const struct profile *profile = NULL;
     struct listen_list listeners;
     struct service *first = NULL;
     unsigned violated = 0;
 
-    if (profile_name != NULL && (profile = check_profile_find(profile_name, diag)) == NULL)
-        return 0;
     if (listen_list_parse(config, &listeners, diag) != 0)
         return 0;
     for (size_t i = 0; i < listeners.count; i++) {
@@ -132,5 +136,18 @@ unsigned check_run(const struct config *config, const char *profile_name, struct
     }
     service_free(first);
     listen_list_free(&listeners);
+    return violated;
+}
+
+unsigned check_run(const struct config *config, const char *profile_name, struct diag *diag)
+{
+    const struct profile *profile = NULL;
+    struct diag_once once;
+
+    if (profile_name != NULL && (profile = check_profile_find(profile_name, diag)) == NULL)
+        return 0;
+    diag_once_begin(&once, diag);
+    unsigned violated = check_listeners(config, profile, &once.diag);
+    diag_once_end(&once);
     return violated;
 }

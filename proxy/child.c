@@ -9,6 +9,8 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "policy/diag_once.h"
+
 #include "proxy/log.h"
 
 /* Findings while certificates are loaded. Warnings come from the first worker only, since all would
@@ -43,6 +45,7 @@ static void __attribute__((noreturn))
 child_main(struct child *child, const struct child_plan *plan, int channel, int log_fd)
 {
     struct diag diag = {.sink = child_diag, .ctx = child};
+    struct diag_once once;
     const struct worker_job job = {
         .services = plan->services,
         .listener_count = plan->service_count,
@@ -54,9 +57,11 @@ child_main(struct child *child, const struct child_plan *plan, int channel, int 
 
     log_set_sink(log_pipe_write, &log_fd);
     child_signals();
+    diag_once_begin(&once, &diag);
     for (size_t i = 0; i < plan->service_count; i++)
-        if (service_load_tls(plan->services[i], true, &diag) != 0)
+        if (service_load_tls(plan->services[i], true, &once.diag) != 0)
             _exit(EX_CONFIG);
+    diag_once_end(&once);
     privileges_drop(&plan->privileges);
     exit(worker_run(&job));
 }

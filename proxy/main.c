@@ -76,16 +76,22 @@ static struct config *load(struct command_line *line)
 
 static int command_run(struct command_line *line, int argc, char **argv)
 {
-    (void)argv;
-    if (argc > 1)
-        return usage_error("run takes no arguments");
-    struct config *config = load(line);
-    if (config == NULL)
-        return EX_CONFIG;
     const struct master_source source = {.directory = line->directory,
                                          .overrides = line->overrides,
                                          .override_count = line->override_count};
-    return master_run(config, &source, &line->diag);
+    struct diag_record findings;
+    int status = EX_CONFIG;
+
+    (void)argv;
+    if (argc > 1)
+        return usage_error("run takes no arguments");
+    diag_record_begin(&findings, &line->diag);
+    struct config *config =
+        config_load(line->directory, line->overrides, line->override_count, &findings.diag);
+    if (config != NULL)
+        status = master_run(config, &source, &findings);
+    diag_record_end(&findings);
+    return status;
 }
 
 static int command_check(struct command_line *line, int argc, char **argv)

@@ -316,7 +316,8 @@ static int master_open(struct master *master, const struct generation *generatio
     return 0;
 }
 
-int master_run(struct config *config, const struct master_source *source, struct diag *diag)
+int master_run(struct config *config, const struct master_source *source,
+               struct diag_record *findings)
 {
     struct master master = {.loop = ev_default_loop(EVFLAG_AUTO | EVFLAG_NOENV),
                             .source = source,
@@ -324,10 +325,12 @@ int master_run(struct config *config, const struct master_source *source, struct
 
     if (master.loop == NULL)
         log_fatal("cannot make an event loop");
-    struct generation *generation = generation_new(config, NULL, diag);
+    struct generation *generation = generation_new(config, NULL, &findings->diag);
     if (generation == NULL)
         return EX_CONFIG;
-    if (master_open(&master, generation, diag) == 0) {
+    if (master_open(&master, generation, &findings->diag) == 0) {
+        if (!log_output_is_terminal(master.output))
+            diag_record_replay(findings, reload_finding, &master);
         master_launch(&master, generation);
         ev_run(master.loop, 0);
     } else {

@@ -6,7 +6,7 @@
 #define GATEPOST_PROXY_MASTER_H
 
 #include "policy/config.h"
-#include "policy/diag.h"
+#include "policy/diag_record.h"
 
 /* Where the configuration was read from, and is read from again at a reload. Borrowed. */
 struct master_source {
@@ -18,9 +18,11 @@ struct master_source {
 /*
  * Run the daemon in the foreground under CONFIG (taken over), which was read from SOURCE, until
  * SIGTERM or SIGINT, or "gatepost stop"; SIGHUP or "gatepost reload" reads SOURCE again, SIGUSR1
- * opens maillog_file anew. Returns the exit status: EX_OK, EX_CONFIG if the configuration cannot be
- * served (reported to DIAG, or logged), EX_UNAVAILABLE if no worker could be started.
+ * opens maillog_file anew. What FINDINGS has from reading CONFIG is logged too. Returns the exit
+ * status: EX_OK, EX_CONFIG if the configuration cannot be served (reported to FINDINGS, or logged),
+ * EX_UNAVAILABLE if no worker could be started.
  */
-int master_run(struct config *config, const struct master_source *source, struct diag *diag);
+int master_run(struct config *config, const struct master_source *source,
+               struct diag_record *findings);
 
 #endif

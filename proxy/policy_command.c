@@ -10,6 +10,7 @@
 #include "tls/inventory.h"
 
 #include "proxy/json.h"
+#include "proxy/policy_text.h"
 #include "proxy/service.h"
 
 /* Everything that an answer is made of. */
@@ -78,25 +79,10 @@ static bool chain_counts(const struct answer *answer, const struct tls_inventory
     return chain->sni[0] == '\0';
 }
 
-static const char *date_text(time_t when, char out[32])
-{
-    struct tm local;
-
-    if (localtime_r(&when, &local) == NULL || strftime(out, 32, "%Y-%m-%d", &local) == 0)
-        strcpy(out, "unknown");
-    return out;
-}
-
-/* until= as it was written: the last day on which the line applies. */
-static const char *until_text(const struct policy_match *match, char out[32])
-{
-    return date_text(match->until - 1, out);
-}
-
 static void print_where(const struct answer *answer, FILE *out)
 {
     const struct policy_match *match = &answer->match;
-    char date[32];
+    char date[POLICY_DATE_MAX];
 
     fprintf(out, "address       %s\n", answer->question->address);
     if (match->line == 0) {
@@ -107,13 +93,13 @@ static void print_where(const struct answer *answer, FILE *out)
     if (match->note != NULL)
         fprintf(out, "note          %s\n", match->note);
     if (match->until != 0)
-        fprintf(out, "until         %s\n", until_text(match, date));
+        fprintf(out, "until         %s\n", policy_until_text(match, date));
 }
 
 static void print_tls(const struct answer *answer, FILE *out)
 {
     const struct tls_inventory *inventory = answer->inventory;
-    char date[32];
+    char date[POLICY_DATE_MAX];
 
     fprintf(out, "protocols    ");
     for (uint16_t version = inventory->min_version; version <= inventory->max_version; version++)
@@ -132,7 +118,7 @@ static void print_tls(const struct answer *answer, FILE *out)
         const struct tls_inventory_chain *chain = &inventory->chains[i];
         if (chain_counts(answer, chain))
             fprintf(out, "certificate   %s, %s, valid until %s\n", chain->subject, chain->key,
-                    date_text(chain->not_after, date));
+                    policy_date_text(chain->not_after, date));
     }
     fprintf(out, "client cert   %s\n", ccert_name(answer->rule->policy));
     if (inventory->tickets)
@@ -187,7 +173,7 @@ static void print_json(const struct answer *answer, FILE *out)
 {
     const struct policy_match *match = &answer->match;
     struct json json = {.out = out};
-    char date[32];
+    char date[POLICY_DATE_MAX];
 
     json_object(&json, NULL);
     json_string(&json, "address", answer->question->address);
@@ -196,7 +182,7 @@ static void print_json(const struct answer *answer, FILE *out)
     json_string(&json, "prefix", match->line != 0 ? match->prefix : NULL);
     json_string(&json, "note", match->line != 0 ? match->note : NULL);
     json_string(&json, "until",
-                match->line != 0 && match->until != 0 ? until_text(match, date) : NULL);
+                match->line != 0 && match->until != 0 ? policy_until_text(match, date) : NULL);
     json_string(&json, "level", level_name(answer->rule));
     if (answer->inventory != NULL)
         json_tls(answer, &json);

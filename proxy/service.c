@@ -132,8 +132,9 @@ static struct tls_credentials *service_own_credentials(const struct service *ser
 }
 
 /* The contexts of SERVICE. */
-static int load_contexts(struct service *service, bool make_missing, struct diag *diag)
+static int load_contexts(struct service *service, bool make_missing, struct diag_once *once)
 {
+    struct diag *diag = &once->diag;
     unsigned errors = diag->errors;
     struct tls_credentials *credentials = tls_credentials_load(service->config, diag);
     if (credentials == NULL && diag->errors == errors)
@@ -145,7 +146,7 @@ static int load_contexts(struct service *service, bool make_missing, struct diag
         service->main.tls = tls_context_new(service->main.policy, credentials, diag);
         status = service->main.tls != NULL ? 0 : -1;
     }
-    if (service_rules_load(service, credentials, diag) != 0)
+    if (service_rules_load(service, credentials, once) != 0)
         status = -1;
     tls_credentials_free(credentials);
     return status;
@@ -158,7 +159,7 @@ int service_load_tls(struct service *service, bool make_missing, struct diag *di
     if (!service_has_tls(service))
         return 0;
     diag_once_begin(&once, diag);
-    int status = load_contexts(service, make_missing, &once.diag);
+    int status = load_contexts(service, make_missing, &once);
     diag_once_end(&once);
     return status;
 }

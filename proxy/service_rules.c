@@ -60,17 +60,21 @@ int service_rules_new(struct service *service, const struct service *twin, struc
 }
 
 int service_rules_load(struct service *service, const struct tls_credentials *credentials,
-                       struct diag *diag)
+                       struct diag_once *once)
 {
+    int status = 0;
+
     for (size_t i = 0; i < service->rule_count; i++) {
         struct tls_rule *rule = &service->rules[i];
         if (rule->policy == NULL || rule->policy->level == TLS_LEVEL_NONE)
             continue;
-        rule->tls = tls_context_new(rule->policy, credentials, diag);
+        once->place = rule->place;
+        rule->tls = tls_context_new(rule->policy, credentials, &once->diag);
         if (rule->tls == NULL)
-            return -1;
+            status = -1;
     }
-    return 0;
+    once->place = NULL;
+    return status;
 }
 
 void service_rules_free(struct service *service)

@@ -417,7 +417,7 @@ void session_backend_eof(struct session *session, int error)
         session_last_words(session, SESSION_CLOSE, "221 2.0.0 Bye");
         session_count_ok(session, SMTP_QUIT);
     } else if (relay->state == RELAY_READY && head == NULL && error == 0 && !session->transaction &&
-               !session->authenticated && !backend_in_content(session)) {
+               !session->authenticated && session->state == SESSION_COMMAND) {
         session_drop_relay(session); /* it had nothing to do; another is called when needed */
         session->backend_quit = false;
     } else {

@@ -25,7 +25,7 @@ def expired_lines(text):
 
 
 def test_an_expired_line_is_not_used(configured):
-    yesterday = TODAY - 2 * DAY
+    yesterday = TODAY - DAY
     use_table(configured, ["127.0.0.0/8 encrypt", f"127.0.0.2 none until={yesterday}  # was needed",
                            f"127.0.0.3 none until={TODAY + DAY}", f"127.0.0.4 none until={TODAY}"])
     configured.write_config(gatepost_workers="3")
@@ -41,10 +41,10 @@ def test_an_expired_line_is_not_used(configured):
     assert answer["level"] == "none" and answer["until"] == str(TODAY + DAY)
     if TODAY == datetime.date.today():  # a day lasts to its end
         assert ask_policy(configured, "127.0.0.4")["level"] == "none"
-    configured.wait_log("connect from unknown")
-    logged = [line for line in expired_lines(configured.log()) if f"until={yesterday}" in line]
-    assert len(logged) == 1, configured.log()
-    assert "tls_policy.cidr, line 2: 127.0.0.2" in logged[0]
+    logged = expired_lines(configured.output())
+    assert len(logged) == 1, configured.output()
+    assert f"tls_policy.cidr, line 2: 127.0.0.2/32: not used any more, since until={yesterday}" \
+        in logged[0]
 
 
 def test_check_lists_expired_lines(configured):
@@ -55,7 +55,7 @@ def test_check_lists_expired_lines(configured):
     assert len(expired_lines(said(result))) == 5
     # Lines that will expire within 30 days are mentioned too.
     soon = [line for line in said(result).splitlines() if "192.0.2.9" in line]
-    assert len(soon) == 1 and str(TODAY + 3 * DAY) in soon[0], said(result)
+    assert len(soon) == 1 and re.search(r"line 6: 192\.0\.2\.9/32 expires in 3 days", soon[0])
     assert "192.0.2.10" not in said(result)
 
 
@@ -122,7 +122,7 @@ def test_duplicates_are_named_both(configured):
 def test_all_mistakes_at_once(configured):
     use_table(configured, ["192.0.2.300 may", "192.0.2.1 maybe", "192.0.2.2 may", "192.0.2.3 x=y"])
     found = re.findall(r"tls_policy\.cidr, line (\d+)", said(in_directory(configured, "check")))
-    assert found == ["1", "2", "4"]
+    assert sorted(set(found)) == ["1", "2", "4"]
 
 
 @pytest.mark.parametrize("maps", ["cidr:/nonexistent/table", "cidr:relative", "hash:/etc/x", "/etc/x",

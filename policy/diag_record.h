@@ -1,0 +1,33 @@
+/*
+ * diag_record.h: findings that are remembered while they are reported, so that they can be reported
+ * again elsewhere: what is found before there is a log belongs into the log as well.
+ */
+#ifndef GATEPOST_POLICY_DIAG_RECORD_H
+#define GATEPOST_POLICY_DIAG_RECORD_H
+
+#include <stddef.h>
+
+#include "policy/diag.h"
+
+struct diag_finding {
+    enum diag_severity severity;
+    char *text;
+};
+
+struct diag_record {
+    struct diag diag; /* to be handed to whoever reports */
+    struct diag *target;
+    struct diag_finding *findings;
+    size_t count;
+};
+
+/* Begin to report to TARGET and to remember. */
+void diag_record_begin(struct diag_record *record, struct diag *target);
+
+/* Report everything remembered to SINK, then forget it. */
+void diag_record_replay(struct diag_record *record,
+                        void (*sink)(void *ctx, enum diag_severity severity, const char *text),
+                        void *ctx);
+void diag_record_end(struct diag_record *record);
+
+#endif
