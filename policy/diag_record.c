@@ -13,12 +13,11 @@ static void record_sink(void *ctx, enum diag_severity severity, const char *text
         abort();
     record->findings = larger;
     record->findings[record->count++] = (struct diag_finding){.severity = severity, .text = copy};
-    diag_add(record->target, severity, "%s", text);
 }
 
-void diag_record_begin(struct diag_record *record, struct diag *target)
+void diag_record_begin(struct diag_record *record)
 {
-    *record = (struct diag_record){.target = target};
+    *record = (struct diag_record){0};
     record->diag = (struct diag){.sink = record_sink, .ctx = record};
 }
 

@@ -1,6 +1,6 @@
 /*
- * diag_record.h: findings that are remembered while they are reported, so that they can be reported
- * again elsewhere: what is found before there is a log belongs into the log as well.
+ * diag_record.h: findings that are kept until it is known where they belong: what is found before
+ * there is a log belongs into the log, or to the terminal if there is never going to be one.
  */
 #ifndef GATEPOST_POLICY_DIAG_RECORD_H
 #define GATEPOST_POLICY_DIAG_RECORD_H
@@ -16,13 +16,11 @@ struct diag_finding {
 
 struct diag_record {
     struct diag diag; /* to be handed to whoever reports */
-    struct diag *target;
     struct diag_finding *findings;
     size_t count;
 };
 
-/* Begin to report to TARGET and to remember. */
-void diag_record_begin(struct diag_record *record, struct diag *target);
+void diag_record_begin(struct diag_record *record);
 
 /* Report everything remembered to SINK, then forget it. */
 void diag_record_replay(struct diag_record *record,

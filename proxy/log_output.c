@@ -75,11 +75,6 @@ struct log_output *log_output_open(const struct config *config, struct diag *dia
     return output;
 }
 
-bool log_output_is_terminal(const struct log_output *output)
-{
-    return output->bare;
-}
-
 void log_output_reopen(struct log_output *output)
 {
     if (output->path == NULL)

@@ -18,9 +18,6 @@ struct log_output;
 /* Open the output that CONFIG names. Returns NULL after reporting to DIAG. */
 struct log_output *log_output_open(const struct config *config, struct diag *diag);
 
-/* True if lines go to standard error on a terminal. */
-bool log_output_is_terminal(const struct log_output *output);
-
 /* Open maillog_file anew (after it was rotated). On failure the old file stays in use. */
 void log_output_reopen(struct log_output *output);
 

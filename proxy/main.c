@@ -85,12 +85,12 @@ static int command_run(struct command_line *line, int argc, char **argv)
     (void)argv;
     if (argc > 1)
         return usage_error("run takes no arguments");
-    diag_record_begin(&findings, &line->diag);
+    diag_record_begin(&findings);
     struct config *config =
         config_load(line->directory, line->overrides, line->override_count, &findings.diag);
     if (config != NULL)
         status = master_run(config, &source, &findings);
-    diag_record_end(&findings);
+    diag_record_replay(&findings, print_finding, NULL);
     return status;
 }
 

@@ -329,8 +329,7 @@ int master_run(struct config *config, const struct master_source *source,
     if (generation == NULL)
         return EX_CONFIG;
     if (master_open(&master, generation, &findings->diag) == 0) {
-        if (!log_output_is_terminal(master.output))
-            diag_record_replay(findings, reload_finding, &master);
+        diag_record_replay(findings, reload_finding, &master);
         master_launch(&master, generation);
         ev_run(master.loop, 0);
     } else {

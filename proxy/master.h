@@ -18,9 +18,9 @@ struct master_source {
 /*
  * Run the daemon in the foreground under CONFIG (taken over), which was read from SOURCE, until
  * SIGTERM or SIGINT, or "gatepost stop"; SIGHUP or "gatepost reload" reads SOURCE again, SIGUSR1
- * opens maillog_file anew. What FINDINGS has from reading CONFIG is logged too. Returns the exit
- * status: EX_OK, EX_CONFIG if the configuration cannot be served (reported to FINDINGS, or logged),
- * EX_UNAVAILABLE if no worker could be started.
+ * opens maillog_file anew. What FINDINGS has from reading CONFIG is logged, if it comes to a log.
+ * Returns the exit status: EX_OK, EX_CONFIG if the configuration cannot be served (reported to
+ * FINDINGS, or logged), EX_UNAVAILABLE if no worker could be started.
  */
 int master_run(struct config *config, const struct master_source *source,
                struct diag_record *findings);

@@ -135,7 +135,8 @@ def test_policy_and_sslscan_agree(make_gatepost, backend, chains):
         assert enabled == usable_versions(answer), (attributes, result.stdout)
         found = set(re.findall(r"^(?:Accepted|Preferred) +TLSv\S+ +\d+ bits +(\S+)", result.stdout,
                                re.M))
-        told = {suite["name"] for suite in answer["ciphers"]}
+        # Debian's OpenSSL, which sslscan uses, has no triple DES.
+        told = {suite["name"] for suite in answer["ciphers"]} - {"DES-CBC3-SHA"}
         assert found == told, (attributes, result.stdout)
         daemon.stop()
 

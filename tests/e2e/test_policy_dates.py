@@ -55,7 +55,7 @@ def test_check_lists_expired_lines(configured):
     assert len(expired_lines(said(result))) == 5
     # Lines that will expire within 30 days are mentioned too.
     soon = [line for line in said(result).splitlines() if "192.0.2.9" in line]
-    assert len(soon) == 1 and re.search(r"line 6: 192\.0\.2\.9/32 expires in 3 days", soon[0])
+    assert len(soon) == 1 and re.search(r"line 6: 192\.0\.2\.9/32 expires on \S+, in 3 days", soon[0])
     assert "192.0.2.10" not in said(result)
 
 
