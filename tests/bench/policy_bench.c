@@ -322,6 +322,32 @@ static size_t memory_in_use(void)
     return info.uordblks + info.hblkhd;
 }
 
+/* How long a read takes that has to wait for the one before it: what lookups are made of. */
+static void print_latency(void)
+{
+    size_t count = ((size_t)32 << 20) / 64;
+    size_t(*lines)[8] = aligned_alloc(64, count * 64);
+    size_t at = 0;
+
+    if (lines == NULL)
+        give_up("memory");
+    for (size_t i = 0; i < count; i++)
+        lines[i][0] = i;
+    for (size_t i = count; i-- > 1;) { /* one cycle through all lines */
+        size_t other = next_random() % i;
+        size_t swapped = lines[i][0];
+
+        lines[i][0] = lines[other][0];
+        lines[other][0] = swapped;
+    }
+    double start = now_ms();
+    for (size_t i = 0; i < LOOKUPS; i++)
+        at = lines[at][0];
+    printf("this machine reads memory at random places in %.1f ns (%s)\n",
+           (now_ms() - start) * 1e6 / (double)LOOKUPS, at < count ? "32 MB" : "?");
+    free(lines);
+}
+
 static void run(const struct scenario *scenario, size_t count, const char *path)
 {
     struct diag diag = {.sink = print_finding};
@@ -383,6 +409,7 @@ int main(int argc, char **argv)
     if (prefixes == NULL)
         give_up("memory");
     random_state = 1;
+    print_latency();
     for (size_t i = 0; i < sizeof(scenarios) / sizeof(scenarios[0]); i++)
         run(&scenarios[i], count, path);
     free(prefixes);

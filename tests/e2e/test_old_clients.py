@@ -14,6 +14,7 @@ from harness.hello import (SSL3, TLS1, TLS11, TLS12, TLS13, ask, client_hello, r
                            sslv2_hello)
 from harness.scan import Scanner
 from harness.table import use_table
+from harness.wait import DEADLINE
 from test_clients import run_tool
 
 OLD = "127.0.0.1"  # where tools come from that cannot be told a source address
@@ -173,6 +174,7 @@ def test_a_second_hello_in_the_session_ends_it(daemon):
         client.starttls(tls_context())
         raw = client.socket.detach()
         client.socket = socket.socket(fileno=raw)
+        client.socket.settimeout(DEADLINE)
         client.send(client_hello(TLS12, (0xC02F,)))
         assert read_answer(client.socket).suite is None
     serves(daemon)
