@@ -39,7 +39,6 @@ static const struct {
     {"postscreen_tls_", "For clients of postscreen(8), which sees no TLS behind gatepost; "
                         "smtpd_tls_* here holds for all clients."},
     {"postscreen_use_tls", "For clients of postscreen(8): it sees no TLS behind gatepost."},
-    {"smtpd_tls_always_issue_session_ids", "There is no session cache that it could be about."},
     {"smtpd_tls_trace_size_limit", "gatepost writes no TLS traces."},
     {"smtpd_tls_", "gatepost does not need it."},
     {"tls_daemon_random_bytes", "BoringSSL gets random numbers from the kernel, getrandom(2)."},

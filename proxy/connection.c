@@ -49,8 +49,36 @@ static const char *connection_refusal(const struct session *session)
     return NULL;
 }
 
+/* The session asks for the server name. */
+static const char *connection_server_name(const struct session *session)
+{
+    return tls_conn_server_name(((const struct connection *)session)->tls);
+}
+
+/* Server names that found no chain of their own (tls_server_sni_maps). */
+static void connection_log_sni(const struct connection *connection)
+{
+    char namaddr[SESSION_NAMADDR_MAX];
+
+    session_namaddr(&connection->session, namaddr);
+    switch (tls_conn_sni(connection->tls)) {
+    case TLS_SNI_UNMATCHED:
+        log_info("TLS SNI %s from %s not matched, using default chain",
+                 tls_conn_server_name(connection->tls), namaddr);
+        break;
+    case TLS_SNI_INVALID:
+        log_warning("TLS SNI from %s is invalid: %s", namaddr,
+                    tls_conn_invalid_server_name(connection->tls));
+        break;
+    case TLS_SNI_IGNORED:
+    case TLS_SNI_MATCHED:
+        break;
+    }
+}
+
 static const struct session_tls connection_tls = {.summary = connection_summary,
-                                                  .refusal = connection_refusal};
+                                                  .refusal = connection_refusal,
+                                                  .server_name = connection_server_name};
 
 /* Close the connection to the backend, if there is one, without a word. */
 static void connection_close_backend(struct connection *connection)
@@ -143,6 +171,7 @@ static bool connection_handshake(struct connection *connection)
         connection->client_active = ev_now(connection->worker->loop);
         connection->client_readable = true;
         atomic_fetch_add(&connection->worker->stats->handshakes, 1);
+        connection_log_sni(connection);
         session_tls_established(&connection->session);
         return true;
     case TLS_WANT_READ:

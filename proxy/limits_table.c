@@ -13,8 +13,7 @@
 #define SLOT_MASK 0xfffu
 #define MAKING ((1u << 20) - 1) /* instead of a number of holders: the entry is being made */
 
-#define PATIENCE 1000 /* looks at a bucket in which an entry is being made */
-#define TRIES 10000   /* others were faster each time: something is very wrong */
+#define PATIENCE 10000 /* looks at a bucket in which another process makes an entry */
 
 /* --- states ---------------------------------------------------------------------------------- */
 
@@ -159,34 +158,14 @@ static void entry_drop(struct limits_table *table, unsigned slot, uint32_t entry
 
 /* --- entries of clients ---------------------------------------------------------------------- */
 
-/* The first way of BUCKET that belongs to HASH, or LIMITS_WAYS. *OTHERS is how many hold a second
- * entry of the same client. */
-static unsigned find_way(const struct limits_bucket *bucket, uint64_t hash, uint32_t *others)
-{
-    unsigned found = LIMITS_WAYS;
-
-    *others = 0;
-    for (unsigned way = 0; way < LIMITS_WAYS; way++) {
-        if (atomic_load(&bucket->hashes[way]) != hash)
-            continue;
-        uint32_t holders = state_holders(atomic_load(&bucket->states[way]));
-        if (holders == MAKING)
-            continue;
-        if (found == LIMITS_WAYS)
-            found = way;
-        else
-            *others += holders;
-    }
-    return found;
-}
-
-/* Whether an entry of BUCKET is being made: it may be the one that is looked for. */
-static bool is_making(const struct limits_bucket *bucket)
+/* The way of BUCKET that belongs to HASH, or LIMITS_WAYS. */
+static unsigned find_way(const struct limits_bucket *bucket, uint64_t hash)
 {
     for (unsigned way = 0; way < LIMITS_WAYS; way++)
-        if (state_holders(atomic_load(&bucket->states[way])) == MAKING)
-            return true;
-    return false;
+        if (atomic_load(&bucket->hashes[way]) == hash &&
+            state_holders(atomic_load(&bucket->states[way])) != MAKING)
+            return way;
+    return LIMITS_WAYS;
 }
 
 /* The way of BUCKET that nobody holds and that was not used for longest, with its *STATE; or
@@ -237,6 +216,33 @@ static bool entry_make(struct limits_table *table, unsigned slot, uint32_t entry
     return true;
 }
 
+/* Make an entry of the bucket that begins with *ENTRY, in which SEEN was the last maker. *FULL: it
+ * has none to give. False: not done. */
+static bool bucket_make(struct limits_table *table, unsigned slot, uint64_t seen, uint64_t hash,
+                        uint32_t now, uint32_t *entry, bool *full)
+{
+    struct limits_bucket *bucket = bucket_of(table, *entry);
+    struct limits_slot *mine = &table->slots[slot];
+    uint32_t step = atomic_load_explicit(&mine->step, memory_order_relaxed) + 1;
+    bool made = false;
+
+    atomic_store_explicit(&mine->step, step, memory_order_relaxed);
+    atomic_store_explicit(&mine->making, *entry / LIMITS_WAYS, memory_order_release);
+    if (atomic_compare_exchange_strong(&bucket->maker, &seen, make_state(MAKING, slot, step))) {
+        while (!made && !*full) {
+            uint64_t state = 0;
+            unsigned way = find_idle(bucket, now, &state);
+
+            *full = way == LIMITS_WAYS;
+            made = !*full && entry_make(table, slot, *entry + way, state, hash, now);
+            *entry += made ? way : 0;
+        }
+        atomic_store(&bucket->maker, make_state(0, slot, step));
+    }
+    atomic_store_explicit(&mine->making, LIMITS_ENTRY_NONE, memory_order_release);
+    return made;
+}
+
 /* Spin politely. */
 static inline void relax(void)
 {
@@ -253,38 +259,30 @@ enum limits_taken limits_table_take(struct limits_table *table, unsigned slot, u
 {
     uint32_t first = (uint32_t)(hash & (table->bucket_count - 1)) * LIMITS_WAYS;
     struct limits_bucket *bucket = bucket_of(table, first);
-    unsigned patience = PATIENCE;
+    bool full = false;
 
     hash += hash == 0; /* 0 stands for an entry that was never used */
-    for (unsigned tries = 0; tries < TRIES; tries++) {
-        uint32_t others;
-        uint64_t state = 0;
+    for (unsigned patience = PATIENCE; patience > 0 && !full; patience--) {
+        /* The maker is looked at first: if it is the same afterwards, there was no new entry. */
+        uint64_t maker = atomic_load(&bucket->maker);
+        unsigned way = find_way(bucket, hash);
         bool gone = false;
-        unsigned way = find_way(bucket, hash, &others);
 
+        *entry = first + way % LIMITS_WAYS;
         if (way < LIMITS_WAYS) {
-            uint32_t rest = limit > others ? limit - others : 0;
-            *entry = first + way;
-            bool taken = entry_take(table, slot, *entry, hash, rest, holders, &gone);
-            *holders += others;
+            bool taken = entry_take(table, slot, *entry, hash, limit, holders, &gone);
             if (gone)
                 continue;
             atomic_store_explicit(&bucket->used[way], now, memory_order_relaxed);
             return taken ? LIMITS_TAKEN : LIMITS_AT_LIMIT;
         }
-        if (patience > 0 && is_making(bucket)) {
-            patience--;
-            relax();
-            continue;
-        }
-        way = find_idle(bucket, now, &state);
-        if (way == LIMITS_WAYS)
-            return LIMITS_NO_ENTRY;
-        *entry = first + way;
         *holders = 1;
-        if (entry_make(table, slot, *entry, state, hash, now))
+        if (state_holders(maker) == MAKING)
+            relax();
+        else if (bucket_make(table, slot, maker, hash, now, entry, &full))
             return LIMITS_TAKEN;
     }
+    *holders = 0;
     return LIMITS_NO_ENTRY;
 }
 
@@ -312,10 +310,9 @@ void limits_table_drop_fixed(struct limits_table *table, unsigned slot, enum lim
 uint32_t limits_table_holders(const struct limits_table *table, uint64_t hash)
 {
     const struct limits_bucket *bucket = &table->buckets[hash & (table->bucket_count - 1)];
-    uint32_t others;
-    unsigned way = find_way(bucket, hash + (hash == 0), &others);
+    unsigned way = find_way(bucket, hash + (hash == 0));
 
-    return way < LIMITS_WAYS ? others + state_holders(atomic_load(&bucket->states[way])) : 0;
+    return way < LIMITS_WAYS ? state_holders(atomic_load(&bucket->states[way])) : 0;
 }
 
 uint32_t limits_table_holders_fixed(const struct limits_table *table, enum limits_fixed which)
@@ -393,14 +390,27 @@ static void finish_step(struct limits_table *table, unsigned slot, uint32_t entr
     }
 }
 
+/* SLOT makes no entry in BUCKET any more. */
+static void finish_making(struct limits_bucket *bucket, unsigned slot)
+{
+    uint64_t maker = atomic_load(&bucket->maker);
+
+    if (state_holders(maker) == MAKING && state_slot(maker) == slot)
+        atomic_store(&bucket->maker, make_state(0, slot, state_step(maker)));
+}
+
 void limits_table_recover(struct limits_table *table, unsigned slot)
 {
     struct limits_slot *dead = &table->slots[slot];
     uint32_t intended = atomic_load(&dead->entry);
+    uint32_t making = atomic_load(&dead->making);
 
     if (intended < table->entry_count)
         finish_step(table, slot, intended);
     atomic_store(&dead->entry, LIMITS_ENTRY_NONE);
+    if (making < table->bucket_count)
+        finish_making(&table->buckets[making], slot);
+    atomic_store(&dead->making, LIMITS_ENTRY_NONE);
     for (uint32_t entry = 0; entry < table->entry_count; entry++) {
         _Atomic uint32_t *held = held_by(table, slot, entry);
         uint32_t count = atomic_load_explicit(held, memory_order_relaxed);
@@ -441,8 +451,10 @@ int limits_table_map(struct limits_table *table, uint32_t buckets, unsigned slot
         return -1;
     }
     limits_table_locate(table);
-    for (unsigned slot = 0; slot < slots; slot++)
+    for (unsigned slot = 0; slot < slots; slot++) {
         atomic_store(&table->slots[slot].entry, LIMITS_ENTRY_NONE);
+        atomic_store(&table->slots[slot].making, LIMITS_ENTRY_NONE);
+    }
     return 0;
 }
 

@@ -6,8 +6,8 @@
  * LIMITS_WAYS, with an old entry that nobody holds making room for a new one; LIMITS_FIXED more
  * are for totals and always there.
  *
- * No locks: a process that is stopped or killed anywhere keeps nobody waiting. Every step that
- * matters is one compare-and-swap of an entry's state,
+ * No locks: a process that is stopped or killed anywhere keeps nobody waiting for long. Every step
+ * that matters is one compare-and-swap of an entry's state,
  *
  *     how many hold it (20 bits) | the slot that changed it last (12) | that slot's step (32)
  *
@@ -17,9 +17,9 @@
  * exactly (limits_table_recover). That is the master's task, who therefore believes nothing that
  * stands in this memory: a worker may have been taken over.
  *
- * An entry that is being made is not seen by others, who wait for it, but not for long: its maker
- * may be dead. In that rare case a client has two entries for a while. The number of its sessions
- * is still right; its rates are those of the entry that a session got hold of.
+ * Entries are made by one worker at a time in each bucket, so that a client never has two. If that
+ * worker dies in these few instructions, new clients of that bucket are refused until the master
+ * has noticed.
  */
 #ifndef GATEPOST_PROXY_LIMITS_TABLE_H
 #define GATEPOST_PROXY_LIMITS_TABLE_H
@@ -39,10 +39,12 @@ enum limits_fixed { LIMITS_FIXED_SESSIONS, LIMITS_FIXED_HANDSHAKES, LIMITS_FIXED
 enum limits_rate { LIMITS_RATE_CONNECTIONS, LIMITS_RATE_MESSAGES, LIMITS_RATE_TLS, LIMITS_RATES };
 
 struct limits_bucket {
+    _Atomic uint64_t maker; /* whether an entry is being made, and the slot and step that did so
+                               last; so it changes with each new entry */
     _Atomic uint64_t hashes[LIMITS_WAYS]; /* of the clients; 0: never used */
     _Atomic uint64_t states[LIMITS_WAYS];
     _Atomic uint64_t rates[LIMITS_RATES][LIMITS_WAYS]; /* start of the time unit | events in it */
-    _Atomic uint32_t used[LIMITS_WAYS];                /* when it was last held or let go */
+    _Atomic uint32_t used[LIMITS_WAYS];                /* when it was last wanted or let go */
 } __attribute__((aligned(64)));
 
 /* What a worker intends. */
@@ -52,6 +54,8 @@ struct limits_slot {
     _Atomic uint32_t entry; /* being changed; LIMITS_ENTRY_NONE: nothing is intended. Written last,
                                and cleared when HELD is right again */
     _Atomic uint32_t held_after; /* what the slot holds of it if the step took place */
+    _Atomic uint32_t making;     /* the bucket in which it makes, or wants to make, an entry; or
+                                    LIMITS_ENTRY_NONE */
 };
 
 /* The memory as a process sees it: pointers into the mapping. */
@@ -70,7 +74,7 @@ struct limits_table {
 enum limits_taken {
     LIMITS_TAKEN,
     LIMITS_AT_LIMIT, /* as many hold it already; *ENTRY is set all the same */
-    LIMITS_NO_ENTRY  /* all entries that it may have are held by others */
+    LIMITS_NO_ENTRY  /* others hold all entries that it may have, or keep it from making one */
 };
 
 /*

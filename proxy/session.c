@@ -216,9 +216,11 @@ void session_tls_established(struct session *session)
     session->esmtp = false;
     session->authenticated = false;
     session->tls = true;
+    const char *name = session->tls_questions->server_name(session);
     if (session->service->log_summary && session->tls_questions->summary(session, &summary))
-        log_info("%s TLS connection established from %s: %s", tls_peer_status_text(summary.peer),
-                 session_namaddr(session, namaddr), tls_summary_text(&summary, text));
+        log_info("%s TLS connection established from %s%s%s: %s",
+                 tls_peer_status_text(summary.peer), session_namaddr(session, namaddr),
+                 name[0] != '\0' ? " to " : "", name, tls_summary_text(&summary, text));
     session->refusal = session->tls_questions->refusal(session);
     if (session->refusal != NULL)
         log_info("NOQUEUE: abort: TLS from %s: %s", session_namaddr(session, namaddr),

@@ -52,6 +52,8 @@ struct session_tls {
     /* Why the client's certificate is not what the rule demands, as Postfix says it ("No client
      * certificate presented"); NULL: all is well. */
     const char *(*refusal)(const struct session *session);
+    /* The server name that the client asked for, if it can be shown; else "". */
+    const char *(*server_name)(const struct session *session);
 };
 
 #define SESSION_MAGIC 0x73657373u

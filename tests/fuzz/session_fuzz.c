@@ -27,6 +27,13 @@ struct run {
     size_t line_length;
 };
 
+/* No server name. */
+static const char *no_name(const struct session *session)
+{
+    (void)session;
+    return "";
+}
+
 /* No demands on certificates. */
 static const char *no_refusal(const struct session *session)
 {
@@ -48,7 +55,8 @@ static bool summary(const struct session *session, struct tls_summary *out)
     return session->tls;
 }
 
-static const struct session_tls fixed_tls = {.summary = summary, .refusal = no_refusal};
+static const struct session_tls fixed_tls = {
+    .summary = summary, .refusal = no_refusal, .server_name = no_name};
 
 /* A reply line: code, then a blank or a hyphen or nothing, then text, then CRLF. */
 static void check_line(const char *line, size_t length)

@@ -290,9 +290,6 @@ static void files(void **state)
         {"tls_config_file = /etc/x\n", PARAM_smtpd_banner, NULL,
          "E F, line 1: tls_config_file = /etc/x: BoringSSL does not read OpenSSL's configuration, "
          "which may ask for more protection; specify none, and say here what it said there|"},
-        {"tls_session_ticket_cipher =\n", PARAM_smtpd_banner, "(default)",
-         "I F, line 1: tls_session_ticket_cipher = : gatepost chooses the cipher of its tickets; "
-         "smtpd_tls_session_cache_timeout = 0 does without tickets|"},
         /* nothing that is shown to a person can break a line */
         {"nobody = \x1b[2J\n", PARAM_smtpd_banner, "(default)",
          "W F, line 1: unused parameter: nobody=?[2J|"},

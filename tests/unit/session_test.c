@@ -72,6 +72,13 @@ static bool fixed_summary(const struct session *session, struct tls_summary *sum
     return session->tls;
 }
 
+/* No server name. */
+static const char *no_name(const struct session *session)
+{
+    (void)session;
+    return "";
+}
+
 /* No demands on certificates. */
 static const char *no_refusal(const struct session *session)
 {
@@ -87,7 +94,8 @@ static void no_log(void *ctx, enum log_severity severity, const char *text, size
     (void)length;
 }
 
-static const struct session_tls fixed_tls = {.summary = fixed_summary, .refusal = no_refusal};
+static const struct session_tls fixed_tls = {
+    .summary = fixed_summary, .refusal = no_refusal, .server_name = no_name};
 
 static void fixture_begin(struct fixture *fixture, enum tls_level level)
 {
