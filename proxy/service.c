@@ -1,15 +1,10 @@
 #include "proxy/service.h"
 
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <unistd.h>
 
 #include "policy/diag_once.h"
-
-#include "tls/selfsigned.h"
 
 #include "proxy/service_rules.h"
 
@@ -97,37 +92,21 @@ struct service *service_new(const char *name, const struct config *config,
 static struct tls_credentials *service_own_credentials(const struct service *service, bool make,
                                                        struct diag *diag)
 {
-    char path[4096];
-    static const enum tls_key_kind kinds[] = {TLS_KEY_ECDSA_P256, TLS_KEY_RSA_2048};
     struct diag quiet = {0};
 
-    snprintf(path, sizeof(path), "%s/selfsigned.pem",
-             config_str(service->config, PARAM_gatepost_state_directory));
-    if (access(path, F_OK) != 0 && !make) {
+    if (!make) {
         diag_warning(diag,
                      "%s: no certificate is configured (smtpd_tls_chain_files): a self-signed one "
                      "will be made, which senders that verify certificates do not accept",
                      service->name);
         return NULL;
     }
-    /* Another worker may be making it at this moment: what counts is that it is there. */
-    if (access(path, F_OK) != 0 &&
-        tls_selfsigned_write(path, service->hostname, 3650, kinds, 2, &quiet) != 0 &&
-        access(path, F_OK) != 0) {
-        diag_error(diag, "%s: no certificate is configured, and %s cannot be made: %s",
-                   service->name, path, strerror(errno));
-        return NULL;
-    }
-    diag_warning(diag,
-                 "%s: no certificate is configured (smtpd_tls_chain_files): using the self-signed "
-                 "one in %s, which senders that verify certificates do not accept",
-                 service->name, path);
-    const struct config_override own = {.name = "smtpd_tls_chain_files", .value = path};
-    struct config *config =
-        config_derive_from(service->config, &own, 1, "self-signed certificate", diag);
-    struct tls_credentials *credentials =
-        config != NULL ? tls_credentials_load(config, diag) : NULL;
-    config_free(config);
+    /* Another worker may be making it at this moment: what counts is that it is there then. */
+    unsigned errors = diag->errors;
+    (void)tls_credentials_make(service->config, NULL, &quiet);
+    struct tls_credentials *credentials = tls_credentials_load(service->config, diag);
+    if (credentials == NULL && diag->errors == errors)
+        (void)tls_credentials_make(service->config, NULL, diag);
     return credentials;
 }
 

@@ -28,6 +28,10 @@
 #define HASH 0x1234500u /* of the client that it is about */
 #define NO_LIMIT LIMITS_HOLDERS_MAX
 
+#ifndef INTERRUPTIONS
+#define INTERRUPTIONS 80 /* of each kind, spread evenly; more find more, but take longer */
+#endif
+
 enum { VICTIM, OTHER, THIRD, SLOTS };
 
 static bool *done; /* shared: the victim has finished */
@@ -299,14 +303,39 @@ static bool interrupt_at(const struct interruption *c, unsigned instructions)
     return running;
 }
 
+/* How many instructions the victim takes when nobody interrupts it. */
+static unsigned count_instructions(const struct interruption *c)
+{
+    struct limits_table table;
+    unsigned count = 0;
+
+    assert_int_equal(limits_table_map(&table, 1, SLOTS), 0);
+    if (c->filled)
+        fill(&table);
+    *done = false;
+    pid_t pid = start_victim(&table, c->act);
+    if (pid < 0)
+        skip();
+    while (single_step(pid))
+        count++;
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    limits_table_unmap(&table);
+    return count;
+}
+
 static void test_interrupted(void **state)
 {
     (void)state;
     done = mmap(NULL, sizeof *done, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     assert_ptr_not_equal(done, MAP_FAILED);
-    for (size_t i = 0; i < sizeof interruptions / sizeof *interruptions; i++)
-        for (unsigned instructions = 0; interrupt_at(&interruptions[i], instructions);)
-            instructions += 3; /* each would be better still, but takes long */
+    for (size_t i = 0; i < sizeof interruptions / sizeof *interruptions; i++) {
+        unsigned stride = count_instructions(&interruptions[i]) / INTERRUPTIONS + 1;
+        unsigned instructions = 0;
+
+        while (interrupt_at(&interruptions[i], instructions))
+            instructions += stride;
+    }
     munmap(done, sizeof *done);
 }
 
