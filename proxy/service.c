@@ -7,6 +7,7 @@
 #include "policy/diag_once.h"
 
 #include "proxy/service_rules.h"
+#include "proxy/service_tickets.h"
 
 static const struct {
     const char *word;
@@ -128,6 +129,7 @@ static int load_contexts(struct service *service, bool make_missing, struct diag
     if (service_rules_load(service, credentials, once) != 0)
         status = -1;
     tls_credentials_free(credentials);
+    service_tickets_use(service);
     return status;
 }
 
@@ -152,5 +154,6 @@ void service_free(struct service *service)
     upstream_free(service->upstream);
     tls_policy_free(service->main.policy);
     service_rules_free(service);
+    tls_ticket_keys_unref(service->ticket_keys);
     free(service);
 }

@@ -144,6 +144,13 @@ void tls_context_unref(struct tls_context *context)
     free(context);
 }
 
+void tls_context_share_tickets(struct tls_context *context, struct tls_ticket_keys *keys)
+{
+    if (context->tickets != NULL) {
+        tls_tickets_set_keys(context->tickets, keys);
+    }
+}
+
 const char *tls_library_version(void)
 {
     return "BoringSSL (API " STRINGIFY(BORINGSSL_API_VERSION) ")";

@@ -51,4 +51,10 @@ void tls_context_unref(struct tls_context *context);
 /* "BoringSSL (API 17)", for --version and logs. */
 const char *tls_library_version(void);
 
+struct tls_ticket_keys;
+
+/* Use KEYS for CONTEXT's session tickets (a reference is taken), so that others that use them too
+ * can resume its sessions where the same policy holds. Without tickets nothing happens. */
+void tls_context_share_tickets(struct tls_context *context, struct tls_ticket_keys *keys);
+
 #endif
