@@ -29,7 +29,7 @@
 #define NO_LIMIT LIMITS_HOLDERS_MAX
 
 #ifndef INTERRUPTIONS
-#define INTERRUPTIONS 80 /* of each kind, spread evenly; more find more, but take longer */
+#define INTERRUPTIONS 20 /* of each kind, spread evenly; with more it takes long */
 #endif
 
 enum { VICTIM, OTHER, THIRD, SLOTS };
