@@ -1,7 +1,8 @@
 /*
- * channel.h: what a worker and the master say to each other, over a SOCK_SEQPACKET socketpair of
- * their own: "I serve", and "connect me to the backend's UNIX socket", which a worker in its empty
- * root cannot do. The master checks every field.
+ * channel.h: what a child process and the master say to each other, over a SOCK_SEQPACKET
+ * socketpair of their own: "I serve"; "connect me to the backend's UNIX socket", which a worker in
+ * its empty root cannot do; and "here is a way to each other" for workers and the key process. The
+ * master checks every field.
  */
 #ifndef GATEPOST_PROXY_CHANNEL_H
 #define GATEPOST_PROXY_CHANNEL_H
@@ -9,9 +10,11 @@
 #include <stdint.h>
 
 enum channel_kind {
-    CHANNEL_READY = 1, /* worker: accepting clients */
+    CHANNEL_READY = 1, /* worker: accepting clients; key process: all keys are loaded, the chains
+                          come along, ID is their digest */
     CHANNEL_CONNECT,   /* worker: connect to the backend of listener VALUE */
-    CHANNEL_CONNECTED  /* master: the descriptor comes along, or VALUE is an errno */
+    CHANNEL_CONNECTED, /* master: the descriptor comes along, or VALUE is an errno */
+    CHANNEL_KEYS       /* master: the socket that comes along leads to a worker, or to the keys */
 };
 
 struct channel_message {

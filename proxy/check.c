@@ -129,7 +129,7 @@ static unsigned check_listeners(const struct config *config, const struct profil
         struct check_soon soon = {.diag = diag, .now = time(NULL)};
         if (service->owns_table)
             policy_table_each(service->table, check_line, &soon);
-        if (service_load_tls(service, false, diag) == 0)
+        if (service_load_tls(service, diag) == 0)
             violated += check_offers(service, profile, diag);
         check_backend(service, diag);
         if (first == NULL)

@@ -5,12 +5,15 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #include "policy/diag_once.h"
 
+#include "proxy/chains.h"
+#include "proxy/key_process.h"
 #include "proxy/log.h"
 
 /* Findings while certificates are loaded. Warnings come from the first worker only, since all would
@@ -40,57 +43,100 @@ static void child_signals(void)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* The life of a worker. */
-static void __attribute__((noreturn))
-child_main(struct child *child, const struct child_plan *plan, int channel, int log_fd)
+/* The life of the key process. */
+static int keys_main(const struct child_plan *plan, int channel, struct diag *diag)
 {
-    struct diag diag = {.sink = child_diag, .ctx = child};
+    struct listener_sockets sockets = plan->sockets; /* this process's own copy */
+    const struct key_process_job job = {.services = plan->services,
+                                        .service_count = plan->service_count,
+                                        .privileges = &plan->privileges,
+                                        .channel = channel};
+
+    prctl(PR_SET_NAME, "gatepost-keys", 0, 0, 0);
+    listener_close(&sockets);
+    if (plan->chains >= 0)
+        close(plan->chains);
+    return key_process_run(&job, diag);
+}
+
+/* The life of a worker. */
+static int worker_main(const struct child *child, const struct child_plan *plan, int channel,
+                       int keys, struct diag *diag)
+{
     struct diag_once once;
+    struct key_link *link = key_link_new(keys);
     const struct worker_job job = {
         .services = plan->services,
         .listener_count = plan->service_count,
         .sockets = &plan->sockets,
         .channel = channel,
+        .keys = link,
         .stats = child->stats,
         .drain_time = plan->drain_time,
     };
 
-    log_set_sink(log_pipe_write, &log_fd);
-    child_signals();
-    diag_once_begin(&once, &diag);
-    for (size_t i = 0; i < plan->service_count; i++)
-        if (service_load_tls(plan->services[i], true, &once.diag) != 0)
-            _exit(EX_CONFIG);
+    if (link == NULL)
+        log_fatal("out of memory for a worker");
+    diag_once_begin(&once, diag);
+    if (chains_load(plan->chains, plan->services, plan->service_count, key_link_client(link),
+                    &once.diag) != 0)
+        return EX_CONFIG;
     diag_once_end(&once);
+    close(plan->chains);
     privileges_drop(&plan->privileges);
-    exit(worker_run(&job));
+    return worker_run(&job);
 }
 
-int child_start(struct child *child, const struct child_plan *plan, void (*forget)(void *owner))
+/* In the new process. */
+static void __attribute__((noreturn))
+child_main(struct child *child, const struct child_plan *plan, int channel, int keys, int log_fd)
+{
+    struct diag diag = {.sink = child_diag, .ctx = child};
+
+    log_set_sink(log_pipe_write, &log_fd);
+    child_signals();
+    exit(child->role == CHILD_KEYS ? keys_main(plan, channel, &diag)
+                                   : worker_main(child, plan, channel, keys, &diag));
+}
+
+/* A channel and a pipe for the log. */
+static int open_ways(int channel[2], int log_pipe[2])
+{
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, channel) != 0)
+        return -1;
+    if (pipe2(log_pipe, O_CLOEXEC | O_NONBLOCK) == 0)
+        return 0;
+    close(channel[0]);
+    close(channel[1]);
+    return -1;
+}
+
+int child_start(struct child *child, const struct child_plan *plan, int keys,
+                void (*forget)(void *owner))
 {
     int channel[2];
     int log_pipe[2];
+    pid_t pid = -1;
 
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, channel) != 0)
-        return -1;
-    if (pipe2(log_pipe, O_CLOEXEC | O_NONBLOCK) != 0) {
-        close(channel[0]);
-        close(channel[1]);
-        return -1;
-    }
-    pid_t pid = fork();
-    if (pid == 0) {
+    bool open = open_ways(channel, log_pipe) == 0;
+    if (open && (pid = fork()) == 0) {
         close(channel[0]);
         close(log_pipe[0]);
         forget(child->owner);
-        child_main(child, plan, channel[1], log_pipe[1]);
+        child_main(child, plan, channel[1], keys, log_pipe[1]);
     }
     int error = errno;
-    close(channel[1]);
-    close(log_pipe[1]);
-    if (pid < 0) {
+    if (keys >= 0)
+        close(keys);
+    if (open) {
+        close(channel[1]);
+        close(log_pipe[1]);
+    }
+    if (open && pid < 0) {
         close(channel[0]);
         close(log_pipe[0]);
+    }
+    if (pid < 0) {
         errno = error;
         return -1;
     }
@@ -100,6 +146,11 @@ int child_start(struct child *child, const struct child_plan *plan, void (*forge
     child->ready = false;
     child->log_pending_length = 0;
     return 0;
+}
+
+const char *child_log_role(const struct child *child)
+{
+    return child->role == CHILD_KEYS ? "keys" : "smtpd";
 }
 
 void child_close(struct child *child)

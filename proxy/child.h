@@ -1,5 +1,5 @@
 /*
- * child.h: one worker process, as the master sees it: its pid, the channel to it, its log.
+ * child.h: one process of a generation, as the master sees it: its pid, the channel to it, its log.
  */
 #ifndef GATEPOST_PROXY_CHILD_H
 #define GATEPOST_PROXY_CHILD_H
@@ -15,16 +15,20 @@
 #include "proxy/service.h"
 #include "proxy/worker.h"
 
-/* What every worker is made from. Borrowed by the children; outlives them. */
+enum child_role { CHILD_WORKER, CHILD_KEYS };
+
+/* What every child is made from. Borrowed by the children; outlives them. */
 struct child_plan {
     struct service **services; /* by listener */
     size_t service_count;
     struct listener_sockets sockets;
     struct privileges privileges;
     double drain_time;
+    int chains; /* what the key process has loaded (proxy/chains.h); -1: nothing yet */
 };
 
 struct child {
+    enum child_role role;
     pid_t pid; /* 0: not running */
     int channel;
     int log;
@@ -32,7 +36,7 @@ struct child {
     bool outspoken; /* says warnings about certificates and TLS settings */
     double started;
     double backoff;             /* seconds to wait before the next start */
-    struct worker_stats *stats; /* shared memory; survives restarts */
+    struct worker_stats *stats; /* shared memory; survives restarts; NULL: the key process */
     char *log_pending;
     size_t log_pending_length;
     ev_io channel_io;
@@ -43,11 +47,16 @@ struct child {
 };
 
 /*
- * Fork a worker. In the child: calls FORGET(OWNER) to let go of what belongs to the master, loads
- * certificates and keys, gives up its rights, serves, and exits (EX_CONFIG if a certificate cannot
- * be loaded). In the master: returns 0 with pid, channel and log set, or -1 with errno.
+ * Fork a child. In the child: calls FORGET(OWNER) to let go of what belongs to the master, loads
+ * what its role needs, gives up its rights, serves, and exits (EX_CONFIG if something cannot be
+ * loaded). In the master: returns 0 with pid, channel and log set, or -1 with errno. KEYS is a
+ * worker's socket to the key process, closed here in any case; -1 for the key process itself.
  */
-int child_start(struct child *child, const struct child_plan *plan, void (*forget)(void *owner));
+int child_start(struct child *child, const struct child_plan *plan, int keys,
+                void (*forget)(void *owner));
+
+/* What its lines in the log are marked with. */
+const char *child_log_role(const struct child *child);
 
 /* The child has exited: close what led to it. */
 void child_close(struct child *child);

@@ -15,9 +15,20 @@
 #define LINGER_SECONDS 5.
 #define ROUNDS_MAX 16 /* of reading and writing before others get their turn */
 
+/* The key process has answered. */
+static void connection_key_ready(void *arg)
+{
+    struct connection *connection = arg;
+
+    connection->tls_wants_key = false;
+    connection->client_readable = true;
+    connection_work(connection);
+}
+
 static const struct tls_transport connection_transport = {
     .recv = connection_tls_recv,
     .send = connection_tls_send,
+    .key_ready = connection_key_ready,
 };
 
 /* The session asks what protects it. */
@@ -163,6 +174,7 @@ static void connection_linger(struct connection *connection)
 static bool connection_handshake(struct connection *connection)
 {
     connection->tls_wants_write = false;
+    connection->tls_wants_key = false;
     enum tls_result result = tls_conn_handshake(connection->tls);
 
     switch (result) {
@@ -179,6 +191,9 @@ static bool connection_handshake(struct connection *connection)
         return false;
     case TLS_WANT_WRITE:
         connection->tls_wants_write = true;
+        return false;
+    case TLS_WANT_KEY:
+        connection->tls_wants_key = true;
         return false;
     case TLS_FAILED:
         connection_log_handshake(connection, result);
@@ -330,7 +345,7 @@ static void connection_arm(struct connection *connection)
     if (connection->phase == CONNECTION_LINGER)
         client = EV_READ;
     else if (connection->phase == CONNECTION_HANDSHAKE)
-        client = connection->tls_wants_write ? EV_WRITE : EV_READ;
+        client = connection->tls_wants_key ? 0 : connection->tls_wants_write ? EV_WRITE : EV_READ;
     else if (session_waits_for_client(session))
         client = EV_READ;
     if (connection->phase != CONNECTION_LINGER &&

@@ -34,6 +34,7 @@ struct connection {
     bool client_readable; /* the socket, or TLS, may have more */
     bool backend_readable;
     bool tls_wants_write; /* TLS cannot go on before it can send */
+    bool tls_wants_key;   /* ...before the key process has answered */
     bool queued_again;
     bool working;         /* connection_work is on the stack */
     bool dead;            /* destroy when it is left */

@@ -94,6 +94,7 @@ static bool read_client_tls(struct connection *connection)
             connection->tls_wants_write = true;
             break;
         case TLS_WANT_READ:
+        case TLS_WANT_KEY: /* handshakes only */
             break;
         case TLS_CLOSED:
         case TLS_LOST:
@@ -179,6 +180,7 @@ static bool write_client_tls(struct connection *connection, struct buffer *out)
         connection->tls_wants_write = true;
         return false;
     case TLS_WANT_READ:
+    case TLS_WANT_KEY: /* handshakes only */
         return false;
     case TLS_CLOSED:
     case TLS_LOST:

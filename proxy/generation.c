@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -22,12 +23,26 @@
 
 static void start_child(struct generation *generation, struct child *child);
 
-bool generation_is_over(const struct generation *generation)
+/* Is a worker running? */
+static bool has_workers(const struct generation *generation)
 {
     for (size_t i = 0; i < generation->child_count; i++)
         if (generation->children[i].pid != 0)
-            return false;
-    return true;
+            return true;
+    return false;
+}
+
+bool generation_is_over(const struct generation *generation)
+{
+    return generation->keys.pid == 0 && !has_workers(generation);
+}
+
+/* No worker needs keys any more. */
+static void end_keys(struct generation *generation)
+{
+    ev_timer_stop(generation->loop, &generation->keys.restart);
+    if (generation->keys.pid != 0)
+        kill(generation->keys.pid, SIGTERM);
 }
 
 static void signal_children(const struct generation *generation, int signal_number)
@@ -45,6 +60,8 @@ static void on_kill_timer(struct ev_loop *loop, ev_timer *timer, int events)
     (void)events;
     log_warning("workers do not end in time: killing them");
     signal_children(generation, SIGKILL);
+    if (generation->keys.pid != 0)
+        kill(generation->keys.pid, SIGKILL);
 }
 
 void generation_leave(struct generation *generation, int signal_number)
@@ -56,6 +73,8 @@ void generation_leave(struct generation *generation, int signal_number)
     for (size_t i = 0; i < generation->child_count; i++)
         ev_timer_stop(generation->loop, &generation->children[i].restart);
     signal_children(generation, signal_number);
+    if (!has_workers(generation))
+        end_keys(generation);
     if (!leaving) {
         ev_timer_set(&generation->kill_timer, generation->plan.drain_time + KILL_EXTRA_SECONDS, 0.);
         ev_timer_start(generation->loop, &generation->kill_timer);
@@ -94,6 +113,78 @@ static void connect_for(const struct generation *generation, const struct child 
         close(fd);
 }
 
+/* A socketpair between the key process and a worker: one end is sent to the key process. Returns
+ * the other, or -1 after saying why not. */
+static int open_way_to_keys(const struct generation *generation)
+{
+    const struct channel_message message = {.kind = CHANNEL_KEYS};
+    int ends[2];
+
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0) {
+        log_error("cannot make a socket for a worker: %s", strerror(errno));
+        return -1;
+    }
+    int status = channel_send(generation->keys.channel, &message, ends[0]);
+    if (status != 0) {
+        log_error("cannot reach the key process: %s", strerror(errno));
+        close(ends[1]);
+    }
+    close(ends[0]);
+    return status == 0 ? ends[1] : -1;
+}
+
+/* A worker outlived its key process: show it the way to the new one. */
+static void pass_way_to_keys(const struct generation *generation, const struct child *child)
+{
+    const struct channel_message message = {.kind = CHANNEL_KEYS};
+    int way = open_way_to_keys(generation);
+
+    /* Without keys it is of no use; a new one will be. */
+    if (way < 0 || channel_send(child->channel, &message, way) != 0)
+        kill(child->pid, SIGKILL);
+    if (way >= 0)
+        close(way);
+}
+
+/* The key process has loaded everything, and CHAINS says what. */
+static void keys_ready(struct generation *generation, int chains, uint32_t digest)
+{
+    bool first = generation->plan.chains < 0;
+
+    if (!first)
+        close(generation->plan.chains);
+    bool stale = !first && digest != generation->chains_digest;
+    generation->plan.chains = chains;
+    generation->chains_digest = digest;
+    generation->keys.ready = true;
+    for (size_t i = 0; i < generation->child_count; i++) {
+        struct child *child = &generation->children[i];
+        if (child->pid != 0)
+            pass_way_to_keys(generation, child);
+        else if (generation->state != GENERATION_LEAVING && !ev_is_active(&child->restart))
+            start_child(generation, child);
+    }
+    if (stale)
+        generation->events->stale(generation);
+}
+
+/* A message of the key process. */
+static void on_keys_channel(struct ev_loop *loop, ev_io *io, int events)
+{
+    struct generation *generation = io->data;
+    struct channel_message message;
+    int fd;
+
+    (void)events;
+    int got = channel_receive(generation->keys.channel, &message, &fd);
+    if (got == 0)
+        ev_io_stop(loop, io);
+    if (got > 0 && message.kind == CHANNEL_READY && fd >= 0 && !generation->keys.ready)
+        keys_ready(generation, fd, message.id);
+    else if (fd >= 0)
+        close(fd);
+}
+
 static void on_channel(struct ev_loop *loop, ev_io *io, int events)
 {
     struct child *child = io->data;
@@ -123,8 +214,8 @@ static void on_log(struct ev_loop *loop, ev_io *io, int events)
     struct generation *generation = child->owner;
 
     (void)events;
-    if (!log_pipe_read(child->log, generation->output, "smtpd", child->pid, child->log_pending,
-                       &child->log_pending_length))
+    if (!log_pipe_read(child->log, generation->output, child_log_role(child), child->pid,
+                       child->log_pending, &child->log_pending_length))
         ev_io_stop(loop, io);
 }
 
@@ -133,8 +224,8 @@ static void drain_log(const struct generation *generation, struct child *child)
 {
     for (int i = 0; i < 64; i++) {
         size_t before = child->log_pending_length;
-        if (!log_pipe_read(child->log, generation->output, "smtpd", child->pid, child->log_pending,
-                           &child->log_pending_length) ||
+        if (!log_pipe_read(child->log, generation->output, child_log_role(child), child->pid,
+                           child->log_pending, &child->log_pending_length) ||
             child->log_pending_length == before)
             return;
     }
@@ -149,7 +240,7 @@ static void log_exit(const struct child *child, int status)
         log_warning("process %ld exited with status %d", (long)child->pid, WEXITSTATUS(status));
 }
 
-/* A worker is gone: take back what led to it. */
+/* A child is gone: take back what led to it. */
 static void reap_child(struct generation *generation, struct child *child, int status)
 {
     ev_child_stop(generation->loop, &child->watcher);
@@ -160,37 +251,50 @@ static void reap_child(struct generation *generation, struct child *child, int s
         log_exit(child, status);
     child_close(child);
     child->outspoken = false;
-    atomic_store(&child->stats->open, 0);
+    if (child->stats != NULL)
+        atomic_store(&child->stats->open, 0);
+}
+
+/* Start CHILD again, later if it did not live long. */
+static void restart_later(struct generation *generation, struct child *child)
+{
+    double lived = ev_now(generation->loop) - child->started;
+
+    child->backoff = lived > BACKOFF_FORGIVEN            ? BACKOFF_FIRST
+                     : child->backoff * 2. < BACKOFF_MAX ? child->backoff * 2.
+                                                         : BACKOFF_MAX;
+    ev_timer_set(&child->restart, child->backoff, 0.);
+    ev_timer_start(generation->loop, &child->restart);
 }
 
 static void on_exit_of_child(struct ev_loop *loop, ev_child *watcher, int events)
 {
     struct child *child = watcher->data;
     struct generation *generation = child->owner;
+    bool keys = child->role == CHILD_KEYS;
     int status = watcher->rstatus;
-    double lived = ev_now(loop) - child->started;
 
+    (void)loop;
     (void)events;
     reap_child(generation, child, status);
     switch (generation->state) {
-    case GENERATION_LEAVING:
-        if (generation_is_over(generation))
-            generation->events->ended(generation);
-        return;
     case GENERATION_STARTING:
-        log_error("a worker failed while starting");
+        log_error("a %s failed while starting", keys ? "key process" : "worker");
         generation->events->failed(generation, WIFEXITED(status) && WEXITSTATUS(status) == EX_CONFIG
                                                    ? EX_CONFIG
                                                    : EX_UNAVAILABLE);
         return;
+    case GENERATION_LEAVING:
+        if (!has_workers(generation))
+            end_keys(generation);
+        if (generation_is_over(generation))
+            generation->events->ended(generation);
+        else if (keys)
+            restart_later(generation, child);
+        return;
     case GENERATION_SERVING:
-        break;
+        restart_later(generation, child);
     }
-    child->backoff = lived > BACKOFF_FORGIVEN            ? BACKOFF_FIRST
-                     : child->backoff * 2. < BACKOFF_MAX ? child->backoff * 2.
-                                                         : BACKOFF_MAX;
-    ev_timer_set(&child->restart, child->backoff, 0.);
-    ev_timer_start(loop, &child->restart);
 }
 
 static void on_restart(struct ev_loop *loop, ev_timer *timer, int events)
@@ -202,28 +306,40 @@ static void on_restart(struct ev_loop *loop, ev_timer *timer, int events)
     start_child(child->owner, child);
 }
 
-/* In the new worker. */
+/* In the new process. */
 static void forget_master(void *owner)
 {
     struct generation *generation = owner;
     generation->events->forget(generation);
 }
 
-/* Fork CHILD and watch it. */
+/* CHILD could not be started. */
+static void start_failed(struct generation *generation, struct child *child)
+{
+    log_error("cannot start a process: %s", strerror(errno));
+    ev_timer_set(&child->restart, BACKOFF_MAX, 0.);
+    ev_timer_start(generation->loop, &child->restart);
+}
+
+/* Fork CHILD and watch it. A worker that has no key process yet is started when there is one. */
 static void start_child(struct generation *generation, struct child *child)
 {
+    bool worker = child->role == CHILD_WORKER;
+    int keys = -1;
+
     child->started = ev_now(generation->loop);
-    if (child_start(child, &generation->plan, forget_master) != 0) {
-        log_error("cannot start a worker: %s", strerror(errno));
-        ev_timer_set(&child->restart, BACKOFF_MAX, 0.);
-        ev_timer_start(generation->loop, &child->restart);
+    if (worker && !generation->keys.ready)
+        return;
+    if ((worker && (keys = open_way_to_keys(generation)) < 0) ||
+        child_start(child, &generation->plan, keys, forget_master) != 0) {
+        start_failed(generation, child);
         return;
     }
     ev_child_init(&child->watcher, on_exit_of_child, child->pid, 0);
-    ev_io_init(&child->channel_io, on_channel, child->channel, EV_READ);
+    ev_io_init(&child->channel_io, worker ? on_channel : on_keys_channel, child->channel, EV_READ);
     ev_io_init(&child->log_io, on_log, child->log, EV_READ);
     child->watcher.data = child;
-    child->channel_io.data = child;
+    child->channel_io.data = worker ? (void *)child : generation;
     child->log_io.data = child;
     ev_child_start(generation->loop, &child->watcher);
     ev_io_start(generation->loop, &child->channel_io);
@@ -240,6 +356,20 @@ static size_t worker_count(const struct config *config)
     return count > 0 ? (size_t)count : 1;
 }
 
+/* The record of a child that is not running. */
+static void init_child(struct generation *generation, struct child *child, enum child_role role)
+{
+    child->role = role;
+    child->owner = generation;
+    child->backoff = BACKOFF_FIRST;
+    child->channel = child->log = -1;
+    child->log_pending = malloc(LOG_PIPE_BUFFER);
+    if (child->log_pending == NULL)
+        log_fatal("out of memory for processes");
+    ev_init(&child->restart, on_restart);
+    child->restart.data = child;
+}
+
 /* The children's records, and the memory that they count in. */
 static void make_children(struct generation *generation)
 {
@@ -252,18 +382,12 @@ static void make_children(struct generation *generation)
         log_fatal("out of memory for %zu workers", count);
     generation->child_count = count;
     for (size_t i = 0; i < count; i++) {
-        struct child *child = &generation->children[i];
-        child->owner = generation;
-        child->stats = &generation->stats[i];
-        child->backoff = BACKOFF_FIRST;
-        child->outspoken = i == 0;
-        child->channel = child->log = -1;
-        child->log_pending = malloc(LOG_PIPE_BUFFER);
-        if (child->log_pending == NULL)
-            log_fatal("out of memory for %zu workers", count);
-        ev_init(&child->restart, on_restart);
-        child->restart.data = child;
+        init_child(generation, &generation->children[i], CHILD_WORKER);
+        generation->children[i].stats = &generation->stats[i];
+        generation->children[i].outspoken = i == 0;
     }
+    init_child(generation, &generation->keys, CHILD_KEYS);
+    generation->keys.outspoken = true;
 }
 
 /* The services of GENERATION, or none. */
@@ -322,6 +446,7 @@ struct generation *generation_new(struct config *config, const struct generation
     if (generation == NULL)
         abort();
     generation->config = config;
+    generation->plan.chains = -1;
     ev_init(&generation->kill_timer, on_kill_timer);
     generation->kill_timer.data = generation;
     ev_timer_init(&generation->ticket_timer, on_ticket_timer, TICKET_SECONDS, TICKET_SECONDS);
@@ -336,8 +461,7 @@ void generation_start(struct generation *generation)
 {
     make_children(generation);
     ev_timer_start(generation->loop, &generation->ticket_timer);
-    for (size_t i = 0; i < generation->child_count; i++)
-        start_child(generation, &generation->children[i]);
+    start_child(generation, &generation->keys);
 }
 
 void generation_status(const struct generation *generation, FILE *out)
@@ -346,6 +470,9 @@ void generation_status(const struct generation *generation, FILE *out)
                                          [GENERATION_SERVING] = "serving",
                                          [GENERATION_LEAVING] = "finishing"};
 
+    if (generation->keys.pid != 0)
+        fprintf(out, "keys %ld: %s\n", (long)generation->keys.pid,
+                generation->keys.ready ? states[generation->state] : states[GENERATION_STARTING]);
     for (size_t i = 0; i < generation->child_count; i++) {
         const struct child *child = &generation->children[i];
         struct worker_stats *stats = child->stats;
@@ -364,16 +491,25 @@ void generation_status(const struct generation *generation, FILE *out)
     }
 }
 
+/* In a new process: close what leads to CHILD. */
+static void forget_child(const struct generation *generation, struct child *child)
+{
+    ev_child_stop(generation->loop, &child->watcher);
+    if (child->pid != 0 && child->channel >= 0)
+        child_close(child);
+}
+
 void generation_forget(struct generation *generation, bool own)
 {
-    for (size_t i = 0; i < generation->child_count; i++) {
-        struct child *child = &generation->children[i];
-        ev_child_stop(generation->loop, &child->watcher);
-        if (child->pid != 0 && child->channel >= 0)
-            child_close(child);
-    }
-    if (!own)
-        listener_close(&generation->plan.sockets);
+    for (size_t i = 0; i < generation->child_count; i++)
+        forget_child(generation, &generation->children[i]);
+    forget_child(generation, &generation->keys);
+    if (own)
+        return;
+    listener_close(&generation->plan.sockets);
+    if (generation->plan.chains >= 0)
+        close(generation->plan.chains);
+    generation->plan.chains = -1;
 }
 
 void generation_free(struct generation *generation)
@@ -386,6 +522,9 @@ void generation_free(struct generation *generation)
     }
     for (size_t i = 0; i < generation->child_count; i++)
         free(generation->children[i].log_pending);
+    free(generation->keys.log_pending);
+    if (generation->plan.chains >= 0)
+        close(generation->plan.chains);
     if (generation->stats != NULL)
         munmap(generation->stats, generation->child_count * sizeof(struct worker_stats));
     free(generation->children);

@@ -1,5 +1,7 @@
 /*
- * generation.h: one configuration and the workers that serve under it.
+ * generation.h: one configuration, the key process that holds its keys, and the workers that serve
+ * under it. The key process is there before the workers and after them; one that dies is replaced,
+ * as workers are.
  *
  * A reload is a two-phase change: the next generation is prepared and started beside the present
  * one, on the same listening sockets; only when all of its workers serve is the present one
@@ -34,7 +36,9 @@ struct generation_events {
     void (*failed)(struct generation *generation, int status);
     void (*ended)(struct generation *generation); /* no process is left: may be freed */
     void (*forget)(
-        struct generation *generation); /* in a new worker: let go of the master's things */
+        struct generation *generation); /* in a new process: let go of the master's things */
+    /* A new key process has found other certificates than the workers have. */
+    void (*stale)(struct generation *generation);
 };
 
 struct generation {
@@ -46,6 +50,8 @@ struct generation {
     struct config *config; /* owned */
     struct listen_list listeners;
     struct child_plan plan;
+    struct child keys; /* the key process */
+    uint32_t chains_digest;
     struct child *children;
     size_t child_count;
     struct worker_stats *stats; /* shared memory, one for each child */
@@ -69,17 +75,17 @@ void generation_start(struct generation *generation);
  * both within gatepost_drain_time. Listening sockets are closed here at once. */
 void generation_leave(struct generation *generation, int signal_number);
 
-/* True if no worker is running. */
+/* True if no process is running. */
 bool generation_is_over(const struct generation *generation);
 
 /* A line for each worker, for "gatepost status". */
 void generation_status(const struct generation *generation, FILE *out);
 
-/* Free it; no worker may be running. */
+/* Free it; no process may be running. */
 void generation_free(struct generation *generation);
 
-/* In a new worker: close what leads to GENERATION's other workers, and, unless it is the worker's
- * own, its listening sockets. */
+/* In a new process: close what leads to GENERATION's other processes, and, unless it is the
+ * process's own, its listening sockets and chains. */
 void generation_forget(struct generation *generation, bool own);
 
 #endif

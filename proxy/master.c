@@ -160,6 +160,18 @@ static void on_failed(struct generation *generation, int status)
     master_reap(master);
 }
 
+/* Certificates have changed on disk, and a key process had to be replaced: the workers must follow.
+ */
+static void on_stale(struct generation *generation)
+{
+    struct master *master = generation->owner;
+
+    if (generation != master->current)
+        return;
+    log_warning("a new key process has found other certificates: reloading");
+    master_reload(master);
+}
+
 static void on_ended(struct generation *generation)
 {
     master_reap(generation->owner);
@@ -189,6 +201,7 @@ static const struct generation_events master_events = {
     .failed = on_failed,
     .ended = on_ended,
     .forget = on_forget,
+    .stale = on_stale,
 };
 
 /* Start GENERATION's workers. */

@@ -216,7 +216,7 @@ int policy_command(const struct config *config, const struct policy_question *qu
         return EX_USAGE;
     }
     struct service *service = service_new("policy", config, NULL, diag);
-    if (service != NULL && service_load_tls(service, false, diag) == 0) {
+    if (service != NULL && service_load_tls(service, diag) == 0) {
         answer.rule = service_rule(service, &client, time(NULL), &answer.match);
         if (answer.rule->tls != NULL)
             answer.inventory = tls_inventory_new(answer.rule->tls);

@@ -4,8 +4,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "policy/diag_once.h"
-
 #include "proxy/service_rules.h"
 #include "proxy/service_tickets.h"
 
@@ -47,17 +45,6 @@ static bool loglevel_has_summary(const char *level)
     return false;
 }
 
-/* True if some peer gets TLS. */
-static bool service_has_tls(const struct service *service)
-{
-    bool has = service->main.policy->level != TLS_LEVEL_NONE;
-
-    for (size_t i = 0; i < service->rule_count; i++)
-        has = has || (service->rules[i].policy != NULL &&
-                      service->rules[i].policy->level != TLS_LEVEL_NONE);
-    return has;
-}
-
 struct service *service_new(const char *name, const struct config *config,
                             const struct service *twin, struct diag *diag)
 {
@@ -86,63 +73,6 @@ struct service *service_new(const char *name, const struct config *config,
     service->timeout = (double)config_time(config, PARAM_smtpd_timeout);
     service->starttls_timeout = (double)config_time(config, PARAM_smtpd_starttls_timeout);
     return service;
-}
-
-/* The credentials for a configuration that names none: self-signed, in the state directory, made at
- * the first start (MAKE) and kept. NULL after reporting to DIAG. */
-static struct tls_credentials *service_own_credentials(const struct service *service, bool make,
-                                                       struct diag *diag)
-{
-    struct diag quiet = {0};
-
-    if (!make) {
-        diag_warning(diag,
-                     "%s: no certificate is configured (smtpd_tls_chain_files): a self-signed one "
-                     "will be made, which senders that verify certificates do not accept",
-                     service->name);
-        return NULL;
-    }
-    /* Another worker may be making it at this moment: what counts is that it is there then. */
-    unsigned errors = diag->errors;
-    (void)tls_credentials_make(service->config, NULL, &quiet);
-    struct tls_credentials *credentials = tls_credentials_load(service->config, diag);
-    if (credentials == NULL && diag->errors == errors)
-        (void)tls_credentials_make(service->config, NULL, diag);
-    return credentials;
-}
-
-/* The contexts of SERVICE. */
-static int load_contexts(struct service *service, bool make_missing, struct diag_once *once)
-{
-    struct diag *diag = &once->diag;
-    unsigned errors = diag->errors;
-    struct tls_credentials *credentials = tls_credentials_load(service->config, diag);
-    if (credentials == NULL && diag->errors == errors)
-        credentials = service_own_credentials(service, make_missing, diag);
-    if (credentials == NULL)
-        return diag->errors == errors ? 0 : -1;
-    int status = 0;
-    if (service->main.policy->level != TLS_LEVEL_NONE) {
-        service->main.tls = tls_context_new(service->main.policy, credentials, diag);
-        status = service->main.tls != NULL ? 0 : -1;
-    }
-    if (service_rules_load(service, credentials, once) != 0)
-        status = -1;
-    tls_credentials_free(credentials);
-    service_tickets_use(service);
-    return status;
-}
-
-int service_load_tls(struct service *service, bool make_missing, struct diag *diag)
-{
-    struct diag_once once;
-
-    if (!service_has_tls(service))
-        return 0;
-    diag_once_begin(&once, diag);
-    int status = load_contexts(service, make_missing, &once);
-    diag_once_end(&once);
-    return status;
 }
 
 void service_free(struct service *service)

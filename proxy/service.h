@@ -60,12 +60,24 @@ struct service *service_new(const char *name, const struct config *config,
                             const struct service *twin, struct diag *diag);
 
 /*
- * Load certificates and keys and make the TLS contexts: for the process that serves. If none is
- * configured, a self-signed one in the state directory is used, and made with MAKE_MISSING; without
- * it, and where it is not there yet, the contexts stay NULL (a warning). Returns 0, or -1 after
- * reporting to DIAG.
+ * Load certificates and keys: for the key process. If none is configured, self-signed ones in the
+ * state directory are used, and made with MAKE_MISSING; without it, and where they are not there
+ * yet, there are none (a warning). NULL without an error: SERVICE has no TLS. Free with
+ * tls_credentials_free.
  */
-int service_load_tls(struct service *service, bool make_missing, struct diag *diag);
+struct tls_credentials *service_load_credentials(const struct service *service, bool make_missing,
+                                                 struct diag *diag);
+
+/* Do some peers have suites with static RSA key exchange? */
+bool service_static_rsa(const struct service *service);
+
+/* Make the TLS contexts from CREDENTIALS: for the process that serves. Returns 0, or -1 after
+ * reporting to DIAG. */
+int service_set_credentials(struct service *service, const struct tls_credentials *credentials,
+                            struct diag *diag);
+
+/* Both in one process, which makes nothing: for commands that look at things. */
+int service_load_tls(struct service *service, struct diag *diag);
 
 /* The rule for a peer; *MATCH is filled in if a line of the table applies (LINE 0 if none does). */
 const struct tls_rule *service_rule(const struct service *service,

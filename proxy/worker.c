@@ -212,6 +212,8 @@ static void worker_on_channel(struct ev_loop *loop, ev_io *io, int events)
         worker_drain(worker);
     } else if (got > 0 && message.kind == CHANNEL_CONNECTED) {
         dial_answer(&worker->channel, message.id, fd, message.value);
+    } else if (got > 0 && message.kind == CHANNEL_KEYS && fd >= 0) {
+        key_link_attach(worker->keys, fd);
     } else if (fd >= 0) {
         close(fd);
     }
@@ -335,6 +337,8 @@ int worker_run(const struct worker_job *job)
     if (worker->loop == NULL)
         log_fatal("cannot make an event loop: %s", strerror(errno));
     worker->channel.fd = job->channel;
+    worker->keys = job->keys;
+    key_link_start(worker->keys, worker->loop);
     worker->stats = job->stats;
     worker->drain_time = job->drain_time;
     worker->listener_count = job->listener_count;
@@ -360,6 +364,7 @@ int worker_run(const struct worker_job *job)
         worker->connections->dead = true;
         connection_work(worker->connections);
     }
+    key_link_free(worker->keys);
     ev_loop_destroy(worker->loop);
     free(worker->sockets);
     free(worker->listeners);

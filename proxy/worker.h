@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "proxy/dial.h"
+#include "proxy/key_link.h"
 #include "proxy/listener.h"
 #include "proxy/probe.h"
 #include "proxy/service.h"
@@ -52,6 +53,7 @@ struct worker {
     struct worker_socket *sockets;
     size_t socket_count;
     struct dial_channel channel; /* to the master */
+    struct key_link *keys;       /* to the key process */
     struct worker_stats *stats;
     struct connection *connections; /* all that are open */
     size_t connection_count;
@@ -78,6 +80,7 @@ struct worker_job {
     size_t listener_count;
     const struct listener_sockets *sockets;
     int channel;
+    struct key_link *keys; /* the worker's from now on */
     struct worker_stats *stats;
     double drain_time; /* seconds */
 };

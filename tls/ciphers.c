@@ -328,3 +328,14 @@ bool tls_ciphers_apply(SSL_CTX *context, const char *text, struct diag *diag)
     SSL_CTX_free(list.scratch);
     return good;
 }
+
+bool tls_ciphers_static_rsa(const SSL_CTX *context)
+{
+    const STACK_OF(SSL_CIPHER) *ciphers = SSL_CTX_get_ciphers(context);
+    for (size_t i = 0; i < sk_SSL_CIPHER_num(ciphers); i++) {
+        if (SSL_CIPHER_get_kx_nid(sk_SSL_CIPHER_value(ciphers, i)) == NID_kx_rsa) {
+            return true;
+        }
+    }
+    return false;
+}

@@ -19,4 +19,7 @@
  */
 bool tls_ciphers_apply(SSL_CTX *context, const char *list, struct diag *diag);
 
+/* Does what CONTEXT has include suites in which the client encrypts to the server's RSA key? */
+bool tls_ciphers_static_rsa(const SSL_CTX *context);
+
 #endif

@@ -17,6 +17,7 @@
 #include "tls/context_private.h"
 #include "tls/describe.h"
 #include "tls/errors.h"
+#include "tls/key_use.h"
 #include "tls/sni.h"
 #include "tls/sni_maps.h"
 #include "tls/transport_bio.h"
@@ -28,6 +29,7 @@ struct tls_conn {
     struct tls_error *failure;   /* owned; NULL until a TLS error ended the connection */
     struct tls_link link;        /* the BIO in SSL points here */
     struct tls_handshake_notes notes;
+    struct tls_key_use keys;
     enum tls_result end; /* TLS_OK, or how the connection ended: TLS_LOST or TLS_FAILED */
     bool shut_down;
 };
@@ -49,6 +51,9 @@ struct tls_conn *tls_conn_new(struct tls_context *context, const struct tls_tran
     conn->context = tls_context_ref(context);
     conn->link = (struct tls_link){.transport = transport, .arg = arg};
     conn->notes.credentials = context->credentials;
+    conn->keys = (struct tls_key_use){
+        .credentials = context->credentials, .ready = transport->key_ready, .arg = arg};
+    tls_key_use_begin(&conn->keys, conn->ssl);
     SSL_set_bio(conn->ssl, bio, bio);
     SSL_set_accept_state(conn->ssl);
     SSL_set_shed_handshake_config(conn->ssl, 1);
@@ -62,6 +67,7 @@ void tls_conn_free(struct tls_conn *conn)
         return;
     }
     SSL_free(conn->ssl);
+    tls_key_use_end(&conn->keys);
     tls_context_unref(conn->context);
     free(conn->failure);
     free(conn);
@@ -94,6 +100,8 @@ static enum tls_result outcome(struct tls_conn *conn, int result)
         return TLS_WANT_READ;
     case SSL_ERROR_WANT_WRITE:
         return TLS_WANT_WRITE;
+    case SSL_ERROR_WANT_PRIVATE_KEY_OPERATION:
+        return TLS_WANT_KEY;
     case SSL_ERROR_ZERO_RETURN:
         return TLS_CLOSED;
     case SSL_ERROR_SYSCALL:

@@ -19,12 +19,15 @@
 struct tls_transport {
     ssize_t (*recv)(void *arg, void *buffer, size_t length);
     ssize_t (*send)(void *arg, const void *buffer, size_t length);
+    void (*key_ready)(void *arg); /* after TLS_WANT_KEY: go on; it may free the connection. NULL:
+                                     nobody is to be told */
 };
 
 enum tls_result {
     TLS_OK,
     TLS_WANT_READ,  /* call again when ciphertext can be received */
     TLS_WANT_WRITE, /* call again when ciphertext can be sent */
+    TLS_WANT_KEY,   /* call again when key_ready was called (tls/key_client.h); handshake only */
     TLS_CLOSED,     /* the peer sent close_notify */
     TLS_LOST,       /* end of file or a socket error without close_notify: tls_conn_errno */
     TLS_FAILED      /* a TLS error; an alert has been queued to the transport: tls_conn_reason */

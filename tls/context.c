@@ -151,6 +151,18 @@ void tls_context_share_tickets(struct tls_context *context, struct tls_ticket_ke
     }
 }
 
+bool tls_policy_static_rsa(const struct tls_policy *policy)
+{
+    struct diag quiet = {0};
+    SSL_CTX *scratch = SSL_CTX_new(TLS_server_method());
+    bool found = policy->level != TLS_LEVEL_NONE && policy->min_version < TLS_VERSION_1_3 &&
+                 scratch != NULL && tls_ciphers_apply(scratch, policy->cipher_list, &quiet) &&
+                 tls_ciphers_static_rsa(scratch);
+    SSL_CTX_free(scratch);
+    ERR_clear_error();
+    return found;
+}
+
 const char *tls_library_version(void)
 {
     return "BoringSSL (API " STRINGIFY(BORINGSSL_API_VERSION) ")";

@@ -48,6 +48,10 @@ struct tls_context *tls_context_new(const struct tls_policy *policy,
 struct tls_context *tls_context_ref(struct tls_context *context);
 void tls_context_unref(struct tls_context *context);
 
+/* Do clients under POLICY encrypt to the server's RSA key (static RSA key exchange)? Unlike a
+ * signature, that takes a decryption. */
+bool tls_policy_static_rsa(const struct tls_policy *policy);
+
 /* "BoringSSL (API 17)", for --version and logs. */
 const char *tls_library_version(void);
 

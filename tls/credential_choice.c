@@ -15,12 +15,13 @@
 #include <openssl/nid.h>
 #include <openssl/pool.h>
 
+#include "tls/key_use.h"
 #include "tls/sni.h"
 
 #ifdef HAVE_SSL_CREDENTIAL_new_x509
 
-/* Make the library's form of CREDENTIAL, unless it is there. */
-static bool make(struct tls_credential *credential)
+/* Make the library's form of CREDENTIAL, unless it is there. METHOD: see tls_key_method. */
+static bool make(struct tls_credential *credential, const SSL_PRIVATE_KEY_METHOD *method)
 {
     if (credential->made != NULL) {
         return true;
@@ -28,7 +29,8 @@ static bool make(struct tls_credential *credential)
     SSL_CREDENTIAL *made = SSL_CREDENTIAL_new_x509();
     if (made == NULL ||
         SSL_CREDENTIAL_set1_cert_chain(made, credential->chain, credential->chain_length) != 1 ||
-        SSL_CREDENTIAL_set1_private_key(made, credential->key) != 1 ||
+        (method != NULL ? SSL_CREDENTIAL_set_private_key_method(made, method)
+                        : SSL_CREDENTIAL_set1_private_key(made, credential->key)) != 1 ||
         (credential->ocsp != NULL &&
          SSL_CREDENTIAL_set1_ocsp_response(made, credential->ocsp) != 1)) {
         SSL_CREDENTIAL_free(made);
@@ -43,7 +45,7 @@ static bool make_all(struct tls_credentials *credentials)
 {
     bool good = true;
     for (size_t i = 0; good && i < credentials->count; i++) {
-        good = make(&credentials->items[i]);
+        good = make(&credentials->items[i], tls_key_method(credentials));
     }
     return good;
 }
@@ -277,8 +279,10 @@ bool tls_credentials_present(const struct tls_context *context,
         chosen++;
     }
     const struct tls_credential *credential = &credentials->items[chosen];
+    const SSL_PRIVATE_KEY_METHOD *method = tls_key_method(credentials);
+    tls_key_use_choose(hello->ssl, credential);
     return SSL_set_chain_and_key(hello->ssl, credential->chain, credential->chain_length,
-                                 credential->key, NULL) == 1 &&
+                                 method == NULL ? credential->key : NULL, method) == 1 &&
            (credential->ocsp == NULL ||
             SSL_set_ocsp_response(hello->ssl, CRYPTO_BUFFER_data(credential->ocsp),
                                   CRYPTO_BUFFER_len(credential->ocsp)) == 1);
@@ -290,8 +294,9 @@ bool tls_credentials_install(struct tls_context *context)
 {
     const struct tls_credentials *credentials = context->credentials;
     const struct tls_credential *fallback = &credentials->items[credentials->count - 1];
+    const SSL_PRIVATE_KEY_METHOD *method = tls_key_method(credentials);
     return SSL_CTX_set_chain_and_key(context->ssl, fallback->chain, fallback->chain_length,
-                                     fallback->key, NULL) == 1 &&
+                                     method == NULL ? fallback->key : NULL, method) == 1 &&
            (fallback->ocsp == NULL || tls_credentials_need_hello(context) ||
             SSL_CTX_set_ocsp_response(context->ssl, CRYPTO_BUFFER_data(fallback->ocsp),
                                       CRYPTO_BUFFER_len(fallback->ocsp)) == 1);

@@ -105,6 +105,7 @@ struct tls_credentials *tls_credentials_copy(const struct tls_credentials *crede
         }
     }
     copy->sni = tls_sni_ref(credentials->sni);
+    copy->keys = credentials->keys;
     return copy;
 }
 

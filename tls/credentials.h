@@ -16,7 +16,7 @@
 
 /* Everything here is owned. */
 struct tls_credential {
-    EVP_PKEY *key;
+    EVP_PKEY *key;                  /* the public half only, if the key is elsewhere */
     CRYPTO_BUFFER **chain;          /* leaf first */
     size_t chain_length;            /* at least 1 */
     CRYPTO_BUFFER *ocsp;            /* the response to be stapled; NULL: none */
@@ -27,12 +27,14 @@ struct tls_credential {
 /* Free what CREDENTIAL owns, not itself. */
 void tls_credential_clear(struct tls_credential *credential);
 
-struct tls_sni_table; /* tls/sni.h */
+struct tls_sni_table;  /* tls/sni.h */
+struct tls_key_client; /* tls/key_client.h */
 
 struct tls_credentials {
     struct tls_credential *items;
-    size_t count;              /* at least 1 */
-    struct tls_sni_table *sni; /* a reference; NULL: no other credentials for other names */
+    size_t count;                /* at least 1 */
+    struct tls_sni_table *sni;   /* a reference; NULL: no other credentials for other names */
+    struct tls_key_client *keys; /* borrowed: where the private keys are; NULL: in the items */
 };
 
 /* The values of smtpd_tls_chain_files and of the older parameters, of tls_server_sni_maps and

@@ -148,7 +148,7 @@ static void run_raw(struct tls_context *context, struct wire *wire, const uint8_
                     size_t size)
 {
     struct tls_conn *conn =
-        tls_conn_new(context, &(struct tls_transport){wire_recv, wire_send}, wire);
+        tls_conn_new(context, &(struct tls_transport){.recv = wire_recv, .send = wire_send}, wire);
     check(conn != NULL);
     memcpy(wire->to_server, data, size);
     wire->written = size;
@@ -169,7 +169,7 @@ static void run_raw(struct tls_context *context, struct wire *wire, const uint8_
 static void run_client(struct tls_context *context, SSL_CTX *client_context, uint16_t version,
                        struct wire *wire, const uint8_t *data, size_t size)
 {
-    static const struct tls_transport transport = {wire_recv, wire_send};
+    static const struct tls_transport transport = {.recv = wire_recv, .send = wire_send};
     SSL *client = SSL_new(client_context);
     BIO *out = BIO_new(BIO_s_mem());
     wire->to_client = BIO_new(BIO_s_mem());

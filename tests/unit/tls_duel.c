@@ -72,7 +72,7 @@ static ssize_t duel_send(void *arg, const void *buffer, size_t length)
     return (ssize_t)length;
 }
 
-static const struct tls_transport transport = {duel_recv, duel_send};
+static const struct tls_transport transport = {.recv = duel_recv, .send = duel_send};
 
 struct tls_credential ecdsa, ecdsa384, rsa, ed25519;
 
