@@ -61,7 +61,8 @@ static void override_both(struct overrides *overrides, const char *name, const c
 }
 
 /* What the line says, in parameters. */
-static void collect(struct overrides *overrides, const struct policy_settings *settings)
+static void collect(struct overrides *overrides, const struct config *config,
+                    const struct policy_settings *settings)
 {
     static const char *const levels[] = {[POLICY_LEVEL_NONE] = "none",
                                          [POLICY_LEVEL_MAY] = "may",
@@ -87,6 +88,9 @@ static void collect(struct overrides *overrides, const struct policy_settings *s
     }
     if (settings->tickets == POLICY_NO)
         override(overrides, "smtpd_tls_session_cache_timeout", "0");
+    else if (settings->tickets == POLICY_YES &&
+             config_time(config, PARAM_smtpd_tls_session_cache_timeout) == 0)
+        override(overrides, "smtpd_tls_session_cache_timeout", "3600s");
 }
 
 struct tls_policy *peer_policy_new(const struct config *config,
@@ -98,7 +102,7 @@ struct tls_policy *peer_policy_new(const struct config *config,
     struct diag placing = {.sink = placed_sink, .ctx = &placed};
     struct tls_policy *policy = NULL;
 
-    collect(&overrides, settings);
+    collect(&overrides, config, settings);
     struct config *derived =
         config_derive_from(config, overrides.list, overrides.count, place, diag);
     if (derived != NULL)
@@ -106,6 +110,8 @@ struct tls_policy *peer_policy_new(const struct config *config,
     config_free(derived);
     for (size_t i = 0; i < overrides.count; i++)
         free((char *)(uintptr_t)overrides.list[i].value);
+    if (policy != NULL && settings->tickets == POLICY_YES)
+        policy->tickets = true; /* whatever tls_ssl_options says */
     if (policy != NULL && settings->match != NULL) {
         free(policy->match);
         policy->match = strdup(settings->match);

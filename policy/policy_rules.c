@@ -19,32 +19,63 @@ static uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t length)
     return hash;
 }
 
-/* The same over a number and, with a mark that NULL does not have, over a string. */
+/* The same over a number. */
 static uint64_t hash_number(uint64_t hash, uint64_t number)
 {
     return (hash ^ number ^ (number >> 32)) * 0x9e3779b97f4a7c15u;
 }
 
+/* The same over a string, and over NULL, which is not an empty one. */
 static uint64_t hash_string(uint64_t hash, const char *string)
 {
     return string != NULL ? hash_bytes(hash_number(hash, 1), string, strlen(string))
                           : hash_number(hash, 2);
 }
 
-/* Where numbers whose hash is HASH begin. The lower bits of a product depend on few bits. */
-static size_t first_slot(const struct policy_hash *table, uint64_t hash)
+/* 32 bits that depend on all of HASH. */
+static uint32_t finish_hash(uint64_t hash)
 {
-    return (size_t)((hash ^ hash >> 32) * 0x9e3779b97f4a7c15u >> 32) & (table->size - 1);
+    return (uint32_t)((hash ^ hash >> 32) * 0x9e3779b97f4a7c15u >> 32);
 }
 
 /* Put a number into a free slot. */
-static void put(struct policy_hash *table, uint64_t hash, uint32_t number)
+static void put(struct policy_hash *table, uint32_t hash, uint32_t number)
 {
-    size_t slot = first_slot(table, hash);
+    size_t slot = hash & (table->size - 1);
 
     while (table->slots[slot] != 0)
         slot = (slot + 1) & (table->size - 1);
-    table->slots[slot] = number + 1;
+    table->slots[slot] = (uint64_t)hash << 32 | (number + 1);
+}
+
+/* Double a table once it is half full. What the numbers stand for is not looked at. */
+static void make_room(struct policy_hash *table)
+{
+    struct policy_hash old = *table;
+
+    if (table->used * 2 < table->size)
+        return;
+    table->size = old.size == 0 ? HASH_SIZE_MIN : old.size * 2;
+    table->slots = text_alloc(table->size, sizeof(*table->slots));
+    for (size_t i = 0; i < old.size; i++) {
+        if (old.slots[i] != 0)
+            put(table, (uint32_t)(old.slots[i] >> 32), (uint32_t)old.slots[i] - 1);
+    }
+    free(old.slots);
+}
+
+/* Numbers with this hash, one after the other: begin with *SLOT = HASH. UINT32_MAX: no more. */
+static uint32_t next_number(const struct policy_hash *table, uint32_t hash, size_t *slot)
+{
+    for (;;) {
+        uint64_t entry = table->slots[*slot & (table->size - 1)];
+
+        ++*slot;
+        if (entry == 0)
+            return UINT32_MAX;
+        if (entry >> 32 == hash)
+            return (uint32_t)entry - 1;
+    }
 }
 
 /* The strings of settings, in one order. */
@@ -95,32 +126,6 @@ static uint64_t hash_rule(uint32_t settings, time_t until, const char *note)
     return hash_string(hash_number(hash_number(settings, 3), (uint64_t)until), note);
 }
 
-/* Double a table once it is half full. REHASH gives the hash of a number. */
-static void grow(struct policy_hash *table, size_t count,
-                 uint64_t (*rehash)(const struct policy_rules *rules, uint32_t number),
-                 const struct policy_rules *rules)
-{
-    if (table->used * 2 < table->size)
-        return;
-    free(table->slots);
-    table->size = table->size == 0 ? HASH_SIZE_MIN : table->size * 2;
-    table->slots = text_alloc(table->size, sizeof(*table->slots));
-    for (size_t i = 0; i < count; i++)
-        put(table, rehash(rules, (uint32_t)i), (uint32_t)i);
-}
-
-static uint64_t rehash_settings(const struct policy_rules *rules, uint32_t number)
-{
-    return hash_settings(&rules->settings[number]);
-}
-
-static uint64_t rehash_rule(const struct policy_rules *rules, uint32_t number)
-{
-    const struct policy_rule *rule = &rules->rules[number];
-
-    return hash_rule(rule->settings, rule->until, policy_rules_note(rules, rule));
-}
-
 /* Append new settings with copies of the strings. */
 static void append_settings(struct policy_rules *rules, const struct policy_settings *settings)
 {
@@ -164,23 +169,22 @@ uint32_t policy_rules_settings(struct policy_rules *rules, const struct policy_s
                                bool *is_new)
 {
     struct policy_hash *table = &rules->settings_hash;
-    uint64_t hash = hash_settings(settings);
+    uint32_t hash = finish_hash(hash_settings(settings));
+    size_t slot = hash;
+    uint32_t number;
 
-    grow(table, rules->settings_count, rehash_settings, rules);
-    for (size_t slot = first_slot(table, hash); table->slots[slot] != 0;
-         slot = (slot + 1) & (table->size - 1)) {
-        uint32_t number = table->slots[slot] - 1;
-
-        if (same_settings(&rules->settings[number], settings)) {
-            *is_new = false;
+    make_room(table);
+    *is_new = false;
+    while ((number = next_number(table, hash, &slot)) != UINT32_MAX) {
+        if (same_settings(&rules->settings[number], settings))
             return number;
-        }
     }
     *is_new = true;
     append_settings(rules, settings);
-    put(table, hash, (uint32_t)(rules->settings_count - 1));
+    number = (uint32_t)(rules->settings_count - 1);
+    put(table, hash, number);
     table->used++;
-    return (uint32_t)(rules->settings_count - 1);
+    return number;
 }
 
 /* Append a note. 0 if there is no room. */
@@ -196,23 +200,30 @@ static uint32_t append_note(struct policy_rules *rules, const char *note)
     return (uint32_t)(rules->notes.length - length);
 }
 
+/* Whether a rule says this. */
+static bool same_rule(const struct policy_rules *rules, const struct policy_rule *rule,
+                      uint32_t settings, time_t until, const char *note)
+{
+    const char *own = policy_rules_note(rules, rule);
+
+    if (rule->settings != settings || rule->until != until || (own == NULL) != (note == NULL))
+        return false;
+    return note == NULL || strcmp(own, note) == 0;
+}
+
 uint32_t policy_rules_add(struct policy_rules *rules, uint32_t settings, time_t until,
                           const char *note)
 {
     struct policy_hash *table = &rules->rule_hash;
-    uint64_t hash = hash_rule(settings, until, note);
+    uint32_t hash = finish_hash(hash_rule(settings, until, note));
     struct policy_rule rule = {.until = until, .settings = settings};
+    size_t slot = hash;
+    uint32_t number;
 
-    grow(table, rules->rule_count, rehash_rule, rules);
-    for (size_t slot = first_slot(table, hash); table->slots[slot] != 0;
-         slot = (slot + 1) & (table->size - 1)) {
-        const struct policy_rule *known = &rules->rules[table->slots[slot] - 1];
-        const char *known_note = policy_rules_note(rules, known);
-
-        if (known->settings == settings && known->until == until &&
-            (note == NULL ? known_note == NULL
-                          : known_note != NULL && strcmp(known_note, note) == 0))
-            return table->slots[slot] - 1;
+    make_room(table);
+    while ((number = next_number(table, hash, &slot)) != UINT32_MAX) {
+        if (same_rule(rules, &rules->rules[number], settings, until, note))
+            return number;
     }
     if (note != NULL && (rule.note = append_note(rules, note)) == 0)
         return UINT32_MAX;

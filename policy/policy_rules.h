@@ -24,7 +24,7 @@ struct policy_rule {
 
 /* Numbers by the hash of what they stand for; open addressing. */
 struct policy_hash {
-    uint32_t *slots; /* a number plus 1, or 0 */
+    uint64_t *slots; /* a number plus 1 in the lower half, its hash in the upper; or 0 */
     size_t size;     /* a power of two, or 0 */
     size_t used;
 };

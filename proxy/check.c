@@ -14,6 +14,7 @@
 #include "proxy/policy_text.h"
 #include "proxy/probe.h"
 #include "proxy/service.h"
+#include "proxy/service_tickets.h"
 
 #define SOON_SECONDS (30 * 86400) /* an exception that ends within this is worth a word */
 #define SOON_MAX 100              /* words at most */
@@ -123,6 +124,8 @@ static unsigned check_listeners(const struct config *config, const struct profil
         struct service *service = service_new(spec->name, spec->config, first, diag);
         if (service == NULL)
             continue;
+        const struct service_list alone = {&service, 1}, none = {0};
+        (void)service_tickets_prepare(alone, none, diag);
         struct check_soon soon = {.diag = diag, .now = time(NULL)};
         if (service->owns_table)
             policy_table_each(service->table, check_line, &soon);

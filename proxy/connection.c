@@ -384,8 +384,11 @@ static bool connection_round(struct connection *connection)
     }
     if (connection->phase == CONNECTION_HANDSHAKE)
         return connection_handshake(connection);
-    progress = connection_read_client(connection) || progress;
+    /* Before a new command goes to a backend that had nothing to do: is it still there? */
+    if (connection->client_readable && session_backend_idles(session))
+        connection->backend_readable = true;
     progress = connection_read_backend(connection) || progress;
+    progress = connection_read_client(connection) || progress;
     session_run(session);
     progress = connection_write_backend(connection) || progress;
     progress = connection_write_client(connection) || progress;

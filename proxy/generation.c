@@ -12,12 +12,14 @@
 #include "proxy/channel.h"
 #include "proxy/generation_keys.h"
 #include "proxy/log.h"
+#include "proxy/service_tickets.h"
 #include "proxy/unix_connect.h"
 
 #define BACKOFF_FIRST 0.1
 #define BACKOFF_MAX 30.
 #define BACKOFF_FORGIVEN 10. /* a worker that lived this long starts anew without delay */
 #define KILL_EXTRA_SECONDS 10.
+#define TICKET_SECONDS 60. /* how often keys of session tickets are looked at */
 
 static void start_child(struct generation *generation, struct child *child);
 
@@ -347,6 +349,26 @@ static void make_children(struct generation *generation)
     generation->keys.outspoken = true;
 }
 
+/* The services of GENERATION, or none. */
+static struct service_list services_of(const struct generation *generation)
+{
+    struct service_list list = {0};
+
+    if (generation != NULL) {
+        list.services = generation->plan.services;
+        list.count = generation->plan.service_count;
+    }
+    return list;
+}
+
+/* The master too must not keep what would open old tickets. */
+static void on_ticket_timer(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    (void)loop;
+    (void)events;
+    service_tickets_advance(services_of(timer->data));
+}
+
 /* Policies, backends and sockets. */
 static int prepare(struct generation *generation, const struct generation *previous,
                    struct diag *diag)
@@ -369,6 +391,8 @@ static int prepare(struct generation *generation, const struct generation *previ
             return -1;
         plan->service_count++;
     }
+    if (service_tickets_prepare(services_of(generation), services_of(previous), diag) != 0)
+        return -1;
     return listener_open(&generation->listeners, previous != NULL ? &previous->plan.sockets : NULL,
                          &plan->sockets, diag);
 }
@@ -384,6 +408,8 @@ struct generation *generation_new(struct config *config, const struct generation
     generation->plan.chains = -1;
     ev_init(&generation->kill_timer, on_kill_timer);
     generation->kill_timer.data = generation;
+    ev_timer_init(&generation->ticket_timer, on_ticket_timer, TICKET_SECONDS, TICKET_SECONDS);
+    generation->ticket_timer.data = generation;
     if (prepare(generation, previous, diag) == 0)
         return generation;
     generation_free(generation);
@@ -393,6 +419,7 @@ struct generation *generation_new(struct config *config, const struct generation
 void generation_start(struct generation *generation)
 {
     make_children(generation);
+    ev_timer_start(generation->loop, &generation->ticket_timer);
     start_child(generation, &generation->keys);
 }
 
@@ -448,8 +475,10 @@ void generation_free(struct generation *generation)
 {
     if (generation == NULL)
         return;
-    if (generation->loop != NULL)
+    if (generation->loop != NULL) {
         ev_timer_stop(generation->loop, &generation->kill_timer);
+        ev_timer_stop(generation->loop, &generation->ticket_timer);
+    }
     for (size_t i = 0; i < generation->child_count; i++)
         free(generation->children[i].log_pending);
     free(generation->keys.log_pending);

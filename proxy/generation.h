@@ -56,6 +56,7 @@ struct generation {
     size_t child_count;
     struct worker_stats *stats; /* shared memory, one for each child */
     ev_timer kill_timer;
+    ev_timer ticket_timer;
     struct generation *next; /* for the owner's list */
 };
 

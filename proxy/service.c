@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "proxy/service_rules.h"
+#include "proxy/service_tickets.h"
 
 static const struct {
     const char *word;
@@ -83,5 +84,6 @@ void service_free(struct service *service)
     upstream_free(service->upstream);
     tls_policy_free(service->main.policy);
     service_rules_free(service);
+    tls_ticket_keys_unref(service->ticket_keys);
     free(service);
 }

@@ -15,6 +15,7 @@
 #include "policy/tls_policy.h"
 
 #include "tls/context.h"
+#include "tls/ticket_keys.h"
 
 #include "proxy/client_address.h"
 #include "proxy/data_stream.h"
@@ -36,6 +37,7 @@ struct service {
     bool owns_table;
     struct tls_rule *rules; /* by the table's settings index */
     size_t rule_count;
+    struct tls_ticket_keys *ticket_keys; /* of service_tickets; NULL: each context has its own */
     struct upstream *upstream;
     const char *hostname; /* myhostname */
     const char *banner;   /* smtpd_banner */

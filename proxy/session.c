@@ -186,6 +186,12 @@ bool session_waits_for_backend(const struct session *session)
            buffer_length(&relay->out) > 0;
 }
 
+bool session_backend_idles(const struct session *session)
+{
+    return session->state == SESSION_COMMAND && session->relay != NULL &&
+           session->relay->state == RELAY_READY && relay_head(session->relay) == NULL;
+}
+
 bool session_is_lost(const struct session *session)
 {
     const struct relay *relay = session->relay;

@@ -114,6 +114,9 @@ bool session_waits_for_client(const struct session *session);
 /* True if a reply of the backend, or room to send to it, is being waited for. */
 bool session_waits_for_backend(const struct session *session);
 
+/* True if a backend is in use, but nothing is under way with it. */
+bool session_backend_idles(const struct session *session);
+
 /* True if the client is gone and nothing that it still waits for is under way: end the session. */
 bool session_is_lost(const struct session *session);
 

@@ -11,11 +11,13 @@
 #include "proxy/channel.h"
 #include "proxy/connection.h"
 #include "proxy/log.h"
+#include "proxy/service_tickets.h"
 
 #define ACCEPTS_AT_ONCE 16
 #define ACCEPT_PAUSE_SECONDS 1.
 #define PROBE_RETRY_SECONDS 1.
 #define PROBE_RETRY_MAX_SECONDS 60.
+#define TICKET_SECONDS 60.
 
 /* Stop or start to accept on all sockets. */
 static void worker_accepting(struct worker *worker, bool on)
@@ -236,6 +238,19 @@ static void worker_on_idle(struct ev_loop *loop, ev_idle *idle, int events)
         ev_idle_stop(loop, idle);
 }
 
+/* Keys of session tickets whose time has passed are wiped, whether a client comes or not. */
+static void worker_on_ticket_timer(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    const struct worker *worker = timer->data;
+
+    (void)loop;
+    (void)events;
+    for (size_t i = 0; i < worker->listener_count; i++) {
+        const struct service_list one = {&worker->listeners[i].service, 1};
+        service_tickets_advance(one);
+    }
+}
+
 /* The watchers of the process itself. */
 static void worker_watch(struct worker *worker)
 {
@@ -243,6 +258,9 @@ static void worker_watch(struct worker *worker)
     worker->accept_pause.data = worker;
     ev_init(&worker->drain_timer, worker_on_drain_timer);
     worker->drain_timer.data = worker;
+    ev_timer_init(&worker->ticket_timer, worker_on_ticket_timer, TICKET_SECONDS, TICKET_SECONDS);
+    worker->ticket_timer.data = worker;
+    ev_timer_start(worker->loop, &worker->ticket_timer);
     ev_idle_init(&worker->idle, worker_on_idle);
     worker->idle.data = worker;
     ev_set_priority(&worker->idle, EV_MAXPRI);

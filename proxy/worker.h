@@ -65,6 +65,7 @@ struct worker {
     ev_signal sigusr2;
     ev_timer drain_timer;
     ev_timer accept_pause;
+    ev_timer ticket_timer; /* keys of session tickets grow old */
     ev_idle idle; /* runs the connections that were not finished when others got their turn */
     struct connection *again;
     char client_in[WORKER_SCRATCH_SIZE];

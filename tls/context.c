@@ -144,6 +144,13 @@ void tls_context_unref(struct tls_context *context)
     free(context);
 }
 
+void tls_context_share_tickets(struct tls_context *context, struct tls_ticket_keys *keys)
+{
+    if (context->tickets != NULL) {
+        tls_tickets_set_keys(context->tickets, keys);
+    }
+}
+
 bool tls_policy_static_rsa(const struct tls_policy *policy)
 {
     struct diag quiet = {0};

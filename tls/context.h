@@ -55,4 +55,10 @@ bool tls_policy_static_rsa(const struct tls_policy *policy);
 /* "BoringSSL (API 17)", for --version and logs. */
 const char *tls_library_version(void);
 
+struct tls_ticket_keys;
+
+/* Use KEYS for CONTEXT's session tickets (a reference is taken), so that others that use them too
+ * can resume its sessions where the same policy holds. Without tickets nothing happens. */
+void tls_context_share_tickets(struct tls_context *context, struct tls_ticket_keys *keys);
+
 #endif

@@ -68,7 +68,10 @@ struct tls_credentials *tls_credentials_load(const struct config *config, struct
     };
     if (!is_configured(config) && (lstat(own, &info) == 0 || errno != ENOENT)) {
         files.chain_files = own;
-        diag_info(diag, "no certificate is configured: using the self-signed one in %s", own);
+        diag_warning(diag,
+                     "no certificate is configured (smtpd_tls_chain_files): using the self-signed "
+                     "one in %s, which senders that verify certificates do not accept",
+                     own);
     }
     struct tls_credentials *credentials = tls_credentials_from_files(&files, diag);
     free(own);

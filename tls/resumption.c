@@ -23,11 +23,11 @@ static bool set_session_id_context(struct tls_context *context, const struct tls
 {
     const struct tls_demands *demands = &context->demands;
     char *label = NULL;
-    int length =
-        asprintf(&label, "gatepost server|%04x-%04x|%s|%s|%d|%d|%d|%d|%d|%s|%s|",
-                 policy->min_version, policy->max_version, policy->cipher_list, policy->curves,
-                 policy->server_preference, demands->ask, demands->require, demands->verify_depth,
-                 demands->trust_server_ccerts, demands->digest, demands->match);
+    int length = asprintf(&label, "gatepost server|%d|%04x-%04x|%s|%s|%d|%d|%d|%d|%d|%s|%s|",
+                          (int)policy->level, policy->min_version, policy->max_version,
+                          policy->cipher_list, policy->curves, policy->server_preference,
+                          demands->ask, demands->require, demands->verify_depth,
+                          demands->trust_server_ccerts, demands->digest, demands->match);
     if (length < 0) {
         return false;
     }

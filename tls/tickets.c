@@ -1,4 +1,4 @@
-/* tickets.c: see tickets.h. Keys are made when they are needed: no timer runs. */
+/* tickets.c: see tickets.h. */
 #include "tls/tickets.h"
 
 #include <stdlib.h>
@@ -7,7 +7,6 @@
 #include <openssl/cipher.h>
 #include <openssl/digest.h>
 #include <openssl/hmac.h>
-#include <openssl/mem.h>
 #include <openssl/rand.h>
 
 #define IV_LENGTH 16
@@ -17,12 +16,11 @@ enum answer { TICKET_ERROR = -1, TICKET_UNKNOWN = 0, TICKET_GOOD = 1, TICKET_REN
 
 struct tls_tickets {
     const EVP_CIPHER *cipher;
-    time_t half; /* how long a key is used for new tickets */
-    bool has_current, has_previous;
-    struct tls_ticket_key current, previous;
+    struct tls_ticket_keys *keys; /* owned reference */
 };
 
-struct tls_tickets *tls_tickets_new(const char *cipher, long timeout)
+/* AES-CBC by its OpenSSL name, or NULL. */
+static const EVP_CIPHER *find_cipher(const char *name)
 {
     static const struct {
         const char *name;
@@ -30,85 +28,48 @@ struct tls_tickets *tls_tickets_new(const char *cipher, long timeout)
     } ciphers[] = {{"aes-256-cbc", EVP_aes_256_cbc},
                    {"aes-192-cbc", EVP_aes_192_cbc},
                    {"aes-128-cbc", EVP_aes_128_cbc}};
-    struct tls_tickets *tickets = calloc(1, sizeof *tickets);
-    for (size_t i = 0; tickets != NULL && i < sizeof ciphers / sizeof ciphers[0]; i++) {
-        if (strcmp(cipher, ciphers[i].name) == 0) {
-            tickets->cipher = ciphers[i].cipher();
-            tickets->half = timeout > 1 ? timeout / 2 : 1;
-            return tickets;
+    for (size_t i = 0; i < sizeof ciphers / sizeof ciphers[0]; i++) {
+        if (strcmp(name, ciphers[i].name) == 0) {
+            return ciphers[i].cipher();
         }
     }
-    free(tickets);
     return NULL;
+}
+
+struct tls_tickets *tls_tickets_new(const char *cipher, long timeout)
+{
+    struct tls_tickets *tickets = calloc(1, sizeof *tickets);
+    if (tickets == NULL || (tickets->cipher = find_cipher(cipher)) == NULL ||
+        (tickets->keys = tls_ticket_keys_new(tls_ticket_keys_step(timeout),
+                                             tls_ticket_keys_clock(false))) == NULL) {
+        free(tickets);
+        return NULL;
+    }
+    return tickets;
 }
 
 void tls_tickets_free(struct tls_tickets *tickets)
 {
     if (tickets != NULL) {
-        OPENSSL_cleanse(tickets, sizeof *tickets);
+        tls_ticket_keys_unref(tickets->keys);
     }
     free(tickets);
 }
 
-/* Forget what is too old at NOW. */
-static void retire(struct tls_tickets *tickets, time_t now)
+void tls_tickets_set_keys(struct tls_tickets *tickets, struct tls_ticket_keys *keys)
 {
-    if (tickets->has_current && now - tickets->current.made >= tickets->half) {
-        tickets->previous = tickets->current;
-        tickets->has_previous = true;
-        tickets->has_current = false;
-        OPENSSL_cleanse(&tickets->current, sizeof tickets->current);
-    }
-    if (tickets->has_previous && now - tickets->previous.made >= 2 * tickets->half) {
-        tickets->has_previous = false;
-        OPENSSL_cleanse(&tickets->previous, sizeof tickets->previous);
-    }
-}
-
-const struct tls_ticket_key *tls_tickets_current(struct tls_tickets *tickets, time_t now)
-{
-    struct tls_ticket_key *key = &tickets->current;
-    retire(tickets, now);
-    if (!tickets->has_current) {
-        /* The library's random generator ends the process rather than fail. */
-        RAND_bytes(key->name, sizeof key->name);
-        RAND_bytes(key->cipher_key, sizeof key->cipher_key);
-        RAND_bytes(key->mac_key, sizeof key->mac_key);
-        key->made = now;
-        tickets->has_current = true;
-    }
-    return key;
-}
-
-const struct tls_ticket_key *tls_tickets_find(struct tls_tickets *tickets,
-                                              const uint8_t name[TLS_TICKET_NAME_LENGTH],
-                                              time_t now)
-{
-    retire(tickets, now);
-    if (tickets->has_current &&
-        memcmp(name, tickets->current.name, sizeof tickets->current.name) == 0) {
-        return &tickets->current;
-    }
-    if (tickets->has_previous &&
-        memcmp(name, tickets->previous.name, sizeof tickets->previous.name) == 0) {
-        return &tickets->previous;
-    }
-    return NULL;
-}
-
-/* Seconds since the machine started. */
-static time_t seconds(void)
-{
-    struct timespec now = {0};
-    clock_gettime(CLOCK_BOOTTIME, &now);
-    return now.tv_sec;
+    struct tls_ticket_keys *old = tickets->keys;
+    tickets->keys = tls_ticket_keys_ref(keys);
+    tls_ticket_keys_unref(old);
 }
 
 int tls_tickets_callback(struct tls_tickets *tickets, uint8_t *name, uint8_t *iv,
                          EVP_CIPHER_CTX *cipher, HMAC_CTX *mac, int encrypt)
 {
-    const struct tls_ticket_key *key = encrypt ? tls_tickets_current(tickets, seconds())
-                                               : tls_tickets_find(tickets, name, seconds());
+    time_t now = tls_ticket_keys_now(tickets->keys);
+    const struct tls_ticket_key *current = tls_ticket_keys_current(tickets->keys, now);
+    const struct tls_ticket_key *key =
+        encrypt ? current : tls_ticket_keys_find(tickets->keys, name, now);
     if (key == NULL) {
         return TICKET_UNKNOWN;
     }
@@ -120,5 +81,5 @@ int tls_tickets_callback(struct tls_tickets *tickets, uint8_t *name, uint8_t *iv
         HMAC_Init_ex(mac, key->mac_key, sizeof key->mac_key, EVP_sha256(), NULL) != 1) {
         return TICKET_ERROR;
     }
-    return encrypt || key == &tickets->current ? TICKET_GOOD : TICKET_RENEW;
+    return encrypt || key == current ? TICKET_GOOD : TICKET_RENEW;
 }

@@ -120,17 +120,19 @@ def test_missing_directory(directory):
 class OnPort25(PrivatePostfix):
     """A Postfix with the usual service, on a loopback address that nobody else uses."""
 
+    host = None
+
     def start(self):
         rng = random.SystemRandom()
         self.host = f"127.{rng.randint(1, 254)}.{rng.randint(0, 254)}.{rng.randint(1, 254)}"
         self._control("create")
         path = os.path.join(self.directory, "etc/main.cf")
-        text = read_text(path).replace("loopback-only", self.host) \
-            .replace("smtpd_tls_security_level = none", "smtpd_tls_security_level = may")
+        text = read_text(path).replace("smtpd_tls_security_level = none",
+                                       "smtpd_tls_security_level = may")
         with open(path, "w", encoding="ascii") as file:
             file.write(text)
         with open(os.path.join(self.directory, "etc/master.cf"), "a", encoding="ascii") as file:
-            file.write("smtp inet n - n - - smtpd\n    -o smtpd_helo_required=yes\n")
+            file.write(f"{self.host}:25 inet n - n - - smtpd\n    -o smtpd_helo_required=yes\n")
         self._control("start")
         return self
 

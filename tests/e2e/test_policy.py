@@ -193,6 +193,24 @@ def test_tickets(serve):
         assert ask_policy(daemon, source)["tickets"] == expected
 
 
+def test_tickets_for_one_peer_alone(serve):
+    daemon = serve(["127.0.0.2 may tickets=yes"], smtpd_tls_session_cache_timeout="0")
+    assert ask_policy(daemon, "127.0.0.2")["tickets"] is True
+    assert ask_policy(daemon, "127.0.0.3")["tickets"] is False
+
+
+def test_auth_goes_with_the_level(make_gatepost, make_backend):
+    """encrypt offers AUTH within TLS only, whatever smtpd_tls_auth_only says."""
+    backend = make_backend(capabilities=("PIPELINING", "AUTH PLAIN"))
+    daemon = make_gatepost(backend.endpoint, start=False)
+    use_table(daemon, ["127.0.0.2 may", "127.0.0.3 encrypt"]).start()
+    for source, offered in (("127.0.0.2", True), ("127.0.0.3", False)):
+        with Client(daemon.address, source) as client:
+            assert ("AUTH PLAIN" in client.ehlo()) == offered, source
+            client.starttls()
+            assert "AUTH PLAIN" in client.ehlo()
+
+
 def test_several_maps(make_gatepost, backend):
     daemon = make_gatepost(backend.endpoint, start=False)
     maps = [write_table(daemon, ["127.0.0.0/8 encrypt", "127.0.0.3 none"], "one"),

@@ -105,14 +105,6 @@ def test_certificates_for_one_peer_are_not_for_another(make_gatepost, backend, d
     assert reply.text == f"421 4.7.1 {HOSTNAME} Error: Client certificate not trusted"
 
 
-def test_tickets_stay_good_for_the_workers_twin(make_gatepost, backend):
-    """What one worker gave out, another takes: clients do not choose which one they get."""
-    daemon = make_gatepost(backend.endpoint, gatepost_workers="2")
-    context = tls_context()
-    session = resume(daemon, LAX, context)[1]
-    assert all(resume(daemon, LAX, context, session)[0] for _ in range(8))
-
-
 def test_sessions_end_with_the_daemon(make_gatepost, backend):
     """The keys of tickets are in memory only."""
     daemon = serve(make_gatepost, backend.endpoint, [f"{LAX} may"])

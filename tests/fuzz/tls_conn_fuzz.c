@@ -72,6 +72,7 @@ static struct tls_context *make_context(bool ask_ccert)
                                 .max_version = TLS_VERSION_1_3,
                                 .cipher_list = ciphers,
                                 .curves = curves,
+                                .tickets = true,
                                 .session_timeout = 3600,
                                 .ask_ccert = ask_ccert};
     struct diag diag = {0};

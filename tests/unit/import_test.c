@@ -260,7 +260,7 @@ static const struct row rows[] = {
      NULL,
      {"\n#smtpd_tls_session_cache_database = btree:/x\n"},
      {0},
-     NULL},
+     "W /p/main.cf, line 1: "},
     {"random source",
      "tls_random_source = dev:/dev/urandom\n",
      NULL,

@@ -1,7 +1,8 @@
 /*
- * limits_table_test.c: a process may die at any instruction. One is run instruction by instruction,
- * and after each of them its memory is copied, and the copy treated as if that had been the end:
- * what it held must be taken back, and what others hold must not.
+ * limits_table_test.c: a process may die at any instruction, or be interrupted by what others do.
+ * One is run instruction by instruction. After each of them its memory is copied, and the copy
+ * treated as if that had been the end: what it held must be taken back, and what others hold must
+ * not. Or others do something at that moment, and then it goes on.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,6 +16,7 @@
 
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -25,6 +27,10 @@
 
 #define HASH 0x1234500u /* of the client that it is about */
 #define NO_LIMIT LIMITS_HOLDERS_MAX
+
+#ifndef INTERRUPTIONS
+#define INTERRUPTIONS 20 /* of each kind, spread evenly; with more it takes long */
+#endif
 
 enum { VICTIM, OTHER, THIRD, SLOTS };
 
@@ -69,6 +75,7 @@ static void set_scene(struct limits_table *table, const struct scene *scene)
     for (uint32_t i = 0; i < scene->filled; i++) {
         assert_int_equal(limits_table_take(table, OTHER, i + 1, NO_LIMIT, 1, &entry, &holders),
                          LIMITS_TAKEN);
+        limits_table_event(table, entry, LIMITS_RATE_TLS, 1, 60);
         limits_table_drop(table, OTHER, entry, 1);
     }
     if (scene->known) {
@@ -88,11 +95,14 @@ static void check_after(struct limits_table *table, uint32_t others)
 
     assert_int_equal(limits_table_holders(table, HASH), others);
     assert_int_equal(limits_table_holders_fixed(table, LIMITS_FIXED_SESSIONS), others);
-    for (uint32_t i = 0; i < table->entry_count; i++)
+    for (uint32_t i = 0; i < table->entry_count; i++) {
         assert_int_equal(table->held[(size_t)VICTIM * table->entry_count + i], 0);
+        assert_true(table->buckets[i / LIMITS_WAYS].states[i % LIMITS_WAYS] >> 44 <= others);
+    }
     assert_int_equal(limits_table_take(table, VICTIM, HASH, others + 1, 9, &entry, &holders),
                      LIMITS_TAKEN);
     assert_int_equal(holders, others + 1);
+    assert_int_equal(limits_table_events(table, entry, LIMITS_RATE_TLS, 9, 60), 0);
     limits_table_drop(table, VICTIM, entry, 9);
     assert_int_equal(limits_table_holders(table, HASH), others);
 }
@@ -110,10 +120,15 @@ static void check_death(const struct limits_table *table, const struct scene *sc
     memcpy(memory, table->memory, table->size);
     limits_table_locate(&copy);
     if (overwritten) {
-        assert_int_equal(limits_table_take(&copy, THIRD, HASH, NO_LIMIT, 4, &entry, &holders),
-                         LIMITS_TAKEN);
+        bool making = copy.slots[VICTIM].making == 0;
+        enum limits_taken taken =
+            limits_table_take(&copy, THIRD, HASH, NO_LIMIT, 4, &entry, &holders);
+
+        assert_true(taken == LIMITS_TAKEN || (making && taken == LIMITS_NO_ENTRY));
         limits_table_take_fixed(&copy, THIRD, LIMITS_FIXED_SESSIONS, NO_LIMIT);
-        others++;
+        others += taken == LIMITS_TAKEN;
+        if (taken != LIMITS_TAKEN)
+            limits_table_drop_fixed(&copy, THIRD, LIMITS_FIXED_SESSIONS);
     }
     limits_table_recover(&copy, VICTIM);
     check_after(&copy, others);
@@ -131,17 +146,18 @@ static bool single_step(pid_t pid)
     return WIFSTOPPED(status) && !*done;
 }
 
-static pid_t start_victim(struct limits_table *table)
+static pid_t start_victim(struct limits_table *table, void (*act)(struct limits_table *))
 {
     pid_t pid = fork();
     int status;
 
     assert_true(pid >= 0);
     if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0)
             _exit(77);
         raise(SIGSTOP);
-        victim(table);
+        act(table);
         *(volatile bool *)done = true;
         _exit(0);
     }
@@ -163,7 +179,7 @@ static void play_scene(const struct scene *scene)
     assert_non_null(before);
     set_scene(&table, scene);
     *done = false;
-    pid_t pid = start_victim(&table);
+    pid_t pid = start_victim(&table, victim);
     if (pid < 0) {
         print_message("processes may not be traced here\n");
         skip();
@@ -195,6 +211,131 @@ static void test_death(void **state)
     assert_ptr_not_equal(done, MAP_FAILED);
     for (size_t i = 0; i < sizeof scenes / sizeof *scenes; i++)
         play_scene(&scenes[i]);
+    munmap(done, sizeof *done);
+}
+
+/* --- interruptions --------------------------------------------------------------------------- */
+
+#define STRANGER 0x777700u /* another client of the same bucket */
+
+static void take_client(struct limits_table *table)
+{
+    uint32_t entry;
+    uint32_t holders;
+
+    limits_table_take(table, VICTIM, HASH, NO_LIMIT, 2, &entry, &holders);
+}
+
+static void take_stranger(struct limits_table *table)
+{
+    uint32_t entry;
+    uint32_t holders;
+
+    limits_table_take(table, VICTIM, STRANGER, NO_LIMIT, 2, &entry, &holders);
+}
+
+/* Entries that nobody holds, that of the client used before the others. */
+static void fill(struct limits_table *table)
+{
+    uint32_t entry;
+    uint32_t holders;
+
+    for (uint32_t i = 0; i < LIMITS_WAYS; i++) {
+        limits_table_take(table, OTHER, i == 5 ? HASH : i + 1, NO_LIMIT, 1 + (i != 5), &entry,
+                          &holders);
+        limits_table_drop(table, OTHER, entry, 1 + (i != 5));
+    }
+}
+
+struct interruption {
+    const char *name;
+    bool filled;
+    void (*act)(struct limits_table *);
+    uint32_t meanwhile; /* the client whose entry OTHER wants */
+    uint32_t client;    /* holders of HASH in the end */
+    uint32_t stranger;  /* and of STRANGER */
+};
+
+static const struct interruption interruptions[] = {
+    {"two make the same entry", false, take_client, HASH, 2, 0},
+    {"two make two entries", false, take_client, STRANGER, 1, 1},
+    {"two take the same entry", true, take_client, HASH, 2, 0},
+    {"an entry is taken and goes to another client", true, take_client, STRANGER, 1, 1},
+    {"an entry goes to another client and is taken", true, take_stranger, HASH, 1, 1},
+    {"two make the same entry where another must make room", true, take_stranger, STRANGER, 0, 2},
+};
+
+/* Interrupt after so many instructions. False: the victim had finished before. */
+static bool interrupt_at(const struct interruption *c, unsigned instructions)
+{
+    struct limits_table table;
+    uint32_t entry;
+    uint32_t holders;
+    bool running = true;
+
+    assert_int_equal(limits_table_map(&table, 1, SLOTS), 0);
+    if (c->filled)
+        fill(&table);
+    *done = false;
+    pid_t pid = start_victim(&table, c->act);
+    if (pid < 0)
+        skip();
+    for (unsigned i = 0; i < instructions && running; i++)
+        running = single_step(pid);
+    enum limits_taken taken =
+        limits_table_take(&table, OTHER, c->meanwhile, NO_LIMIT, 2, &entry, &holders);
+    /* One who waits for him who is stopped has to give up, and changes nothing. */
+    uint32_t refused = taken == LIMITS_NO_ENTRY;
+    if (taken == LIMITS_AT_LIMIT || (refused && table.slots[VICTIM].making != 0))
+        fail_msg("%s, after %u: %d", c->name, instructions, (int)taken);
+    ptrace(PTRACE_CONT, pid, NULL, NULL);
+    waitpid(pid, NULL, 0);
+    if (limits_table_holders(&table, HASH) != c->client - (c->meanwhile == HASH) * refused ||
+        limits_table_holders(&table, STRANGER) !=
+            c->stranger - (c->meanwhile == STRANGER) * refused)
+        fail_msg("%s, after %u: %u and %u", c->name, instructions,
+                 limits_table_holders(&table, HASH), limits_table_holders(&table, STRANGER));
+    limits_table_recover(&table, VICTIM);
+    limits_table_recover(&table, OTHER);
+    assert_int_equal(limits_table_holders(&table, HASH), 0);
+    assert_int_equal(limits_table_holders(&table, STRANGER), 0);
+    limits_table_unmap(&table);
+    return running;
+}
+
+/* How many instructions the victim takes when nobody interrupts it. */
+static unsigned count_instructions(const struct interruption *c)
+{
+    struct limits_table table;
+    unsigned count = 0;
+
+    assert_int_equal(limits_table_map(&table, 1, SLOTS), 0);
+    if (c->filled)
+        fill(&table);
+    *done = false;
+    pid_t pid = start_victim(&table, c->act);
+    if (pid < 0)
+        skip();
+    while (single_step(pid))
+        count++;
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    limits_table_unmap(&table);
+    return count;
+}
+
+static void test_interrupted(void **state)
+{
+    (void)state;
+    done = mmap(NULL, sizeof *done, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_ptr_not_equal(done, MAP_FAILED);
+    for (size_t i = 0; i < sizeof interruptions / sizeof *interruptions; i++) {
+        unsigned stride = count_instructions(&interruptions[i]) / INTERRUPTIONS + 1;
+        unsigned instructions = 0;
+
+        while (interrupt_at(&interruptions[i], instructions))
+            instructions += stride;
+    }
     munmap(done, sizeof *done);
 }
 
@@ -277,15 +418,24 @@ static void test_step_wraps(void **state)
     atomic_store(&table.slots[VICTIM].entry, entry);
     limits_table_recover(&table, VICTIM);
     assert_int_equal(limits_table_holders(&table, HASH), 40);
+
+    /* What looked 2^31 steps ahead was seen in an entry from long ago. */
+    limits_table_take(&table, VICTIM, HASH, NO_LIMIT, 1, &entry, &holders);
+    atomic_store(&table.slots[VICTIM].acknowledged, table.slots[VICTIM].step + 1000);
+    limits_table_take(&table, VICTIM, HASH, 1, 1, &entry, &holders);
+    table.slots[VICTIM].step++;
+    atomic_store(&table.slots[VICTIM].held_after, 2);
+    atomic_store(&table.slots[VICTIM].entry, entry);
+    limits_table_recover(&table, VICTIM);
+    assert_int_equal(limits_table_holders(&table, HASH), 40);
     limits_table_unmap(&table);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_death),
-        cmocka_unit_test(test_bucket),
-        cmocka_unit_test(test_hostile),
+        cmocka_unit_test(test_death),      cmocka_unit_test(test_interrupted),
+        cmocka_unit_test(test_bucket),     cmocka_unit_test(test_hostile),
         cmocka_unit_test(test_step_wraps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

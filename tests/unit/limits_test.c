@@ -16,6 +16,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,6 +27,7 @@
 #define SESSIONS 10
 #define PROCESSES 4
 #define CLIENTS 40
+#define KILLS 60
 
 static struct client_address make(const char *text)
 {
@@ -360,12 +362,11 @@ static void test_flood(void **state)
     (void)state;
     assert_int_equal(limits_connect(limits, 0, &rules, &client, 1, &session, &number), LIMITS_OK);
     limits_message(limits, &rules, &session, 1, &number);
-    for (uint32_t i = 0; i < 200000; i++) {
+    for (uint32_t i = 0; i < 100000; i++) {
         struct client_address stranger = numbered(i);
         assert_int_equal(
-            limits_connect(limits, 0, &rules, &stranger, 1 + i / 10000, &other, &number),
-            LIMITS_OK);
-        limits_disconnect(limits, 0, &other, 1 + i / 10000);
+            limits_connect(limits, 0, &rules, &stranger, 1 + i / 5000, &other, &number), LIMITS_OK);
+        limits_disconnect(limits, 0, &other, 1 + i / 5000);
     }
     assert_int_equal(limits_connections(limits, &rules, &client), 1);
     assert_int_equal(limits_message(limits, &rules, &session, 30, &number), LIMITS_RATE);
@@ -413,6 +414,7 @@ static pid_t start(void (*run)(struct limits *, struct shared *, unsigned), stru
 
     assert_true(pid >= 0);
     if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* should the test fail */
         run(limits, shared, slot);
         _exit(0);
     }
@@ -453,7 +455,7 @@ static void test_exact_limit(void **state)
     struct client_address client = make(A);
 
     (void)state;
-    for (int round = 0; round < 50; round++) {
+    for (int round = 0; round < 20; round++) {
         struct limits *limits = limits_new(1000, 10, PROCESSES);
         struct shared *shared = make_shared();
 
@@ -501,7 +503,7 @@ static void hammer(struct limits *limits, struct shared *shared, unsigned slot, 
 static void run_hammer(struct limits *limits, struct shared *shared, unsigned slot)
 {
     meet(shared);
-    hammer(limits, shared, slot, 50000);
+    hammer(limits, shared, slot, 20000);
 }
 
 /* Whether the counts are those of the processes that are left, from FIRST on. */
@@ -565,7 +567,7 @@ static void test_killed(void **state)
     (void)state;
     for (unsigned slot = 0; slot < PROCESSES; slot++)
         pids[slot] = start(run_for_ever, limits, shared, slot);
-    for (unsigned kills = 0; kills < 400 + PROCESSES; kills++) {
+    for (unsigned kills = 0; kills < KILLS + PROCESSES; kills++) {
         unsigned slot = kills % PROCESSES;
         uint64_t until = atomic_load(&shared->steps[slot]) + next_random(&seed) % 512;
 
@@ -574,7 +576,7 @@ static void test_killed(void **state)
         kill(pids[slot], SIGKILL);
         assert_int_equal(waitpid(pids[slot], NULL, 0), pids[slot]);
         limits_worker_died(limits, slot);
-        if (kills < 400)
+        if (kills < KILLS)
             pids[slot] = start(run_for_ever, limits, shared, slot);
     }
     for (unsigned slot = 0; slot < PROCESSES; slot++)

@@ -123,7 +123,9 @@ static void test_default(void **state)
     struct tls_credentials *credentials = tls_credentials_load(config, &findings.diag);
     assert_non_null(credentials);
     assert_int_equal(credentials->count, 2);
-    assert_non_null(strstr(findings.text, "I no certificate is configured: using the self-signed"));
+    assert_non_null(
+        strstr(findings.text,
+               "W no certificate is configured (smtpd_tls_chain_files): using the self-signed"));
     tls_credentials_free(credentials);
     config_free(config);
     /* The file is not used where another is configured. */

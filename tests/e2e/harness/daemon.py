@@ -47,6 +47,7 @@ class Gatepost:
         self.port, self.port6 = free_port(), free_port()
         self.parameters = self.default_parameters(certificate, backend, user) | parameters
         self.process = None
+        self.environment = {}  # besides the test's own
         self.write_config()
 
     @property
@@ -96,7 +97,8 @@ class Gatepost:
         with open(self.stderr_path, "ab") as stderr:
             self.process = subprocess.Popen(
                 [BINARY, "-c", self.directory, "run"], stdin=subprocess.DEVNULL,
-                stdout=stderr, stderr=stderr, start_new_session=True, preexec_fn=preexec)
+                stdout=stderr, stderr=stderr, start_new_session=True, preexec_fn=preexec,
+                env=os.environ | self.environment)
         wait_until(lambda: self._is_ready(), f"the daemon's start\n{self.output()}")
         return self
 
@@ -104,6 +106,14 @@ class Gatepost:
         assert self.process.poll() is None, \
             f"exit status {self.process.returncode} at start:\n{self.output()}"
         return re.search(r"gatepost/master\[\d+\]: daemon started -- version", self.log())
+
+    def reload(self):
+        """`gatepost reload`, which must succeed; returns when the old workers have gone, so no
+        session may be open that lasts."""
+        old = set(self.workers())
+        result = run_command("-c", self.directory, "reload")
+        assert result.returncode == 0, result
+        wait_until(lambda: not old & set(self.workers()), "the old workers' end")
 
     def terminate(self):
         """Asks it to end; returns at once."""
