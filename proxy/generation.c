@@ -5,12 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #include "proxy/channel.h"
+#include "proxy/generation_keys.h"
 #include "proxy/log.h"
 #include "proxy/service_tickets.h"
 #include "proxy/unix_connect.h"
@@ -113,76 +113,38 @@ static void connect_for(const struct generation *generation, const struct child 
         close(fd);
 }
 
-/* A socketpair between the key process and a worker: one end is sent to the key process. Returns
- * the other, or -1 after saying why not. */
-static int open_way_to_keys(const struct generation *generation)
+/* The key process is ready: workers that wait for one are started, the others are told. */
+static void keys_ready(struct generation *generation)
 {
-    const struct channel_message message = {.kind = CHANNEL_KEYS};
-    int ends[2];
-
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0) {
-        log_error("cannot make a socket for a worker: %s", strerror(errno));
-        return -1;
-    }
-    int status = channel_send(generation->keys.channel, &message, ends[0]);
-    if (status != 0) {
-        log_error("cannot reach the key process: %s", strerror(errno));
-        close(ends[1]);
-    }
-    close(ends[0]);
-    return status == 0 ? ends[1] : -1;
-}
-
-/* A worker outlived its key process: show it the way to the new one. */
-static void pass_way_to_keys(const struct generation *generation, const struct child *child)
-{
-    const struct channel_message message = {.kind = CHANNEL_KEYS};
-    int way = open_way_to_keys(generation);
-
-    /* Without keys it is of no use; a new one will be. */
-    if (way < 0 || channel_send(child->channel, &message, way) != 0)
-        kill(child->pid, SIGKILL);
-    if (way >= 0)
-        close(way);
-}
-
-/* The key process has loaded everything, and CHAINS says what. */
-static void keys_ready(struct generation *generation, int chains, uint32_t digest)
-{
-    bool first = generation->plan.chains < 0;
-
-    if (!first)
-        close(generation->plan.chains);
-    bool stale = !first && digest != generation->chains_digest;
-    generation->plan.chains = chains;
-    generation->chains_digest = digest;
-    generation->keys.ready = true;
     for (size_t i = 0; i < generation->child_count; i++) {
         struct child *child = &generation->children[i];
         if (child->pid != 0)
-            pass_way_to_keys(generation, child);
+            generation_keys_pass(generation, child);
         else if (generation->state != GENERATION_LEAVING && !ev_is_active(&child->restart))
             start_child(generation, child);
     }
-    if (stale)
-        generation->events->stale(generation);
+    if (generation->state == GENERATION_LEAVING && !has_workers(generation))
+        end_keys(generation); /* it did not hear that when it was told */
 }
 
-/* A message of the key process. */
 static void on_keys_channel(struct ev_loop *loop, ev_io *io, int events)
 {
     struct generation *generation = io->data;
-    struct channel_message message;
-    int fd;
 
     (void)events;
-    int got = channel_receive(generation->keys.channel, &message, &fd);
-    if (got == 0)
+    switch (generation_keys_receive(generation)) {
+    case GENERATION_KEYS_NOTHING:
+        return;
+    case GENERATION_KEYS_GONE:
         ev_io_stop(loop, io);
-    if (got > 0 && message.kind == CHANNEL_READY && fd >= 0 && !generation->keys.ready)
-        keys_ready(generation, fd, message.id);
-    else if (fd >= 0)
-        close(fd);
+        return;
+    case GENERATION_KEYS_READY:
+        keys_ready(generation);
+        return;
+    case GENERATION_KEYS_STALE:
+        keys_ready(generation);
+        generation->events->stale(generation);
+    }
 }
 
 static void on_channel(struct ev_loop *loop, ev_io *io, int events)
@@ -313,14 +275,6 @@ static void forget_master(void *owner)
     generation->events->forget(generation);
 }
 
-/* CHILD could not be started. */
-static void start_failed(struct generation *generation, struct child *child)
-{
-    log_error("cannot start a process: %s", strerror(errno));
-    ev_timer_set(&child->restart, BACKOFF_MAX, 0.);
-    ev_timer_start(generation->loop, &child->restart);
-}
-
 /* Fork CHILD and watch it. A worker that has no key process yet is started when there is one. */
 static void start_child(struct generation *generation, struct child *child)
 {
@@ -330,9 +284,14 @@ static void start_child(struct generation *generation, struct child *child)
     child->started = ev_now(generation->loop);
     if (worker && !generation->keys.ready)
         return;
-    if ((worker && (keys = open_way_to_keys(generation)) < 0) ||
-        child_start(child, &generation->plan, keys, forget_master) != 0) {
-        start_failed(generation, child);
+    if (worker && (keys = generation_keys_way(generation)) < 0) {
+        restart_later(generation, child);
+        return;
+    }
+    if (child_start(child, &generation->plan, keys, forget_master) != 0) {
+        log_error("cannot start a process: %s", strerror(errno));
+        ev_timer_set(&child->restart, BACKOFF_MAX, 0.);
+        ev_timer_start(generation->loop, &child->restart);
         return;
     }
     ev_child_init(&child->watcher, on_exit_of_child, child->pid, 0);

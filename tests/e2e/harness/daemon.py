@@ -148,11 +148,20 @@ class Gatepost:
                 pass
         self.process.wait()
 
-    def workers(self):
-        """The process ids of the workers: the master's children."""
+    def children(self, keys):
+        """The process ids of the master's children that are key processes, or are not."""
         master = str(self.process.pid)
-        return [pid for pid in session_processes(self.process.pid)
-                if process_status(pid).get("PPid") == master]
+        found = ((pid, process_status(pid)) for pid in session_processes(self.process.pid))
+        return [pid for pid, status in found if status.get("PPid") == master
+                and (status.get("Name") == "gatepost-keys") == keys]
+
+    def workers(self):
+        """The process ids of the workers."""
+        return self.children(False)
+
+    def key_processes(self):
+        """The process ids of the key processes: one for each generation."""
+        return self.children(True)
 
     # What it says
 
