@@ -73,6 +73,7 @@ static int worker_main(const struct child *child, const struct child_plan *plan,
         .keys = link,
         .stats = child->stats,
         .drain_time = plan->drain_time,
+        .sandbox = plan->sandbox,
     };
 
     if (link == NULL)

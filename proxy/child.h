@@ -25,6 +25,7 @@ struct child_plan {
     struct privileges privileges;
     double drain_time;
     int chains; /* what the key process has loaded (proxy/chains.h); -1: nothing yet */
+    bool sandbox; /* gatepost_sandbox */
 };
 
 struct child {

@@ -421,6 +421,7 @@ static int prepare(struct generation *generation, const struct generation *previ
         listen_list_parse(config, &generation->listeners, diag) != 0)
         return -1;
     plan->drain_time = (double)config_time(config, PARAM_gatepost_drain_time);
+    plan->sandbox = config_bool(config, PARAM_gatepost_sandbox);
     plan->services = calloc(generation->listeners.count, sizeof(struct service *));
     if (plan->services == NULL)
         abort();

@@ -11,7 +11,11 @@
 #include "proxy/channel.h"
 #include "proxy/connection.h"
 #include "proxy/log.h"
+#include "proxy/sandbox.h"
 #include "proxy/service_tickets.h"
+#ifdef GATEPOST_TEST_HOOKS
+#include "proxy/forbidden_calls.h"
+#endif
 
 #define ACCEPTS_AT_ONCE 16
 #define ACCEPT_PAUSE_SECONDS 1.
@@ -352,6 +356,11 @@ int worker_run(const struct worker_job *job)
     for (size_t i = 0; i < job->listener_count; i++)
         worker_listen(worker, job, i);
     worker_open_sockets(worker, job);
+#ifdef GATEPOST_TEST_HOOKS
+    forbidden_calls_watch(worker->loop);
+#endif
+    if (job->sandbox)
+        sandbox_enter(SANDBOX_WORKER);
     if (channel_send(job->channel, &ready, -1) != 0)
         log_fatal("cannot tell the master: %s", strerror(errno));
     ev_run(worker->loop, 0);

@@ -10,6 +10,7 @@ from .ports import free_port
 from .wait import DEADLINE, read_text, wait_for_line, wait_until
 
 BINARY = os.environ.get("GATEPOST", "")
+HOOKS = os.environ.get("GATEPOST_HOOKS", "")  # the same, built with --define=test_hooks=1
 HOSTNAME = "front.gatepost.test"
 _SANITIZER_REPORT = re.compile(r"(ERROR|WARNING): \w+Sanitizer|runtime error:")
 
@@ -48,6 +49,7 @@ class Gatepost:
         self.parameters = self.default_parameters(certificate, backend, user) | parameters
         self.process = None
         self.environment = {}  # besides the test's own
+        self.binary = BINARY
         self.write_config()
 
     @property
@@ -96,7 +98,7 @@ class Gatepost:
         """Starts it in the foreground, and waits until it serves."""
         with open(self.stderr_path, "ab") as stderr:
             self.process = subprocess.Popen(
-                [BINARY, "-c", self.directory, "run"], stdin=subprocess.DEVNULL,
+                [self.binary, "-c", self.directory, "run"], stdin=subprocess.DEVNULL,
                 stdout=stderr, stderr=stderr, start_new_session=True, preexec_fn=preexec,
                 env=os.environ | self.environment)
         wait_until(lambda: self._is_ready(), f"the daemon's start\n{self.output()}")
