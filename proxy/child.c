@@ -145,6 +145,7 @@ int child_start(struct child *child, const struct child_plan *plan, int keys,
     child->channel = channel[0];
     child->log = log_pipe[0];
     child->ready = false;
+    child->pings = 0;
     child->log_pending_length = 0;
     return 0;
 }

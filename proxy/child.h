@@ -34,6 +34,7 @@ struct child {
     int channel;
     int log;
     bool ready;
+    unsigned pings; /* sent and not answered */
     bool outspoken; /* says warnings about certificates and TLS settings */
     double started;
     double backoff;             /* seconds to wait before the next start */

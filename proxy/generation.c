@@ -19,6 +19,7 @@
 #define BACKOFF_MAX 30.
 #define BACKOFF_FORGIVEN 10. /* a worker that lived this long starts anew without delay */
 #define KILL_EXTRA_SECONDS 10.
+#define PINGS_MAX 2        /* unanswered */
 #define TICKET_SECONDS 60. /* how often keys of session tickets are looked at */
 
 static void start_child(struct generation *generation, struct child *child);
@@ -203,6 +204,8 @@ static void on_channel(struct ev_loop *loop, ev_io *io, int events)
         if (generation->state == GENERATION_LEAVING)
             kill(child->pid, SIGTERM); /* it did not hear that when it was told */
         check_serving(generation);
+    } else if (got > 0 && message.kind == CHANNEL_PONG) {
+        child->pings = 0;
     } else if (got > 0 && message.kind == CHANNEL_CONNECT) {
         connect_for(generation, child, &message);
     }
@@ -463,6 +466,24 @@ void generation_start(struct generation *generation)
     make_children(generation);
     ev_timer_start(generation->loop, &generation->ticket_timer);
     start_child(generation, &generation->keys);
+}
+
+bool generation_ping(const struct generation *generation)
+{
+    const struct channel_message ping = {.kind = CHANNEL_PING};
+    bool well = true;
+
+    for (size_t i = 0; i < generation->child_count; i++) {
+        struct child *child = &generation->children[i];
+        if (child->pid == 0 || !child->ready)
+            continue; /* it is being replaced */
+        if (child->pings >= PINGS_MAX)
+            well = false;
+        else
+            child->pings++;
+        (void)channel_send(child->channel, &ping, -1); /* a full channel is not answered either */
+    }
+    return well;
 }
 
 void generation_status(const struct generation *generation, FILE *out)

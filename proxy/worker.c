@@ -206,6 +206,7 @@ static void worker_on_sigterm(struct ev_loop *loop, ev_signal *signal, int event
 static void worker_on_channel(struct ev_loop *loop, ev_io *io, int events)
 {
     struct worker *worker = io->data;
+    const struct channel_message pong = {.kind = CHANNEL_PONG};
     struct channel_message message;
     int fd;
 
@@ -218,6 +219,8 @@ static void worker_on_channel(struct ev_loop *loop, ev_io *io, int events)
         dial_answer(&worker->channel, message.id, fd, message.value);
     } else if (got > 0 && message.kind == CHANNEL_KEYS && fd >= 0) {
         key_link_attach(worker->keys, fd);
+    } else if (got > 0 && message.kind == CHANNEL_PING) {
+        (void)channel_send(worker->channel.fd, &pong, -1);
     } else if (fd >= 0) {
         close(fd);
     }

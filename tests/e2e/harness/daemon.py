@@ -50,6 +50,8 @@ class Gatepost:
         self.process = None
         self.environment = {}  # besides the test's own
         self.binary = BINARY
+        self.launcher = []  # a command that runs the daemon
+        self.descriptors = ()  # that it inherits
         self.write_config()
 
     @property
@@ -96,11 +98,19 @@ class Gatepost:
 
     def start(self, preexec=None):
         """Starts it in the foreground, and waits until it serves."""
+        self.launch(preexec)
+        return self.wait_ready()
+
+    def launch(self, preexec=None):
+        """Starts it."""
         with open(self.stderr_path, "ab") as stderr:
             self.process = subprocess.Popen(
-                [self.binary, "-c", self.directory, "run"], stdin=subprocess.DEVNULL,
+                [*self.launcher, self.binary, "-c", self.directory, "run"], stdin=subprocess.DEVNULL,
                 stdout=stderr, stderr=stderr, start_new_session=True, preexec_fn=preexec,
-                env=os.environ | self.environment)
+                env=os.environ | self.environment, pass_fds=self.descriptors)
+
+    def wait_ready(self):
+        """Waits until it serves."""
         wait_until(lambda: self._is_ready(), f"the daemon's start\n{self.output()}")
         return self
 
