@@ -1,8 +1,8 @@
 /*
  * channel.h: what a child process and the master say to each other, over a SOCK_SEQPACKET
- * socketpair of their own: "I serve", "I still do"; "connect me to the backend's UNIX socket", which
- * a worker in its empty root cannot do; and "here is a way to each other" for workers and the key
- * process. The master checks every field.
+ * socketpair of their own: "I serve", "I still do"; "connect me to the backend's UNIX socket",
+ * which a worker in its empty root cannot do; and "here is a way to each other" for workers and the
+ * key process. The master checks every field.
  */
 #ifndef GATEPOST_PROXY_CHANNEL_H
 #define GATEPOST_PROXY_CHANNEL_H

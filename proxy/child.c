@@ -50,7 +50,8 @@ static int keys_main(const struct child_plan *plan, int channel, struct diag *di
     const struct key_process_job job = {.services = plan->services,
                                         .service_count = plan->service_count,
                                         .privileges = &plan->privileges,
-                                        .channel = channel};
+                                        .channel = channel,
+                                        .sandbox = plan->sandbox};
 
     prctl(PR_SET_NAME, "gatepost-keys", 0, 0, 0);
     listener_close(&sockets);

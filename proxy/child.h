@@ -24,7 +24,7 @@ struct child_plan {
     struct listener_sockets sockets;
     struct privileges privileges;
     double drain_time;
-    int chains; /* what the key process has loaded (proxy/chains.h); -1: nothing yet */
+    int chains;   /* what the key process has loaded (proxy/chains.h); -1: nothing yet */
     bool sandbox; /* gatepost_sandbox */
 };
 

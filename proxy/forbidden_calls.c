@@ -67,6 +67,22 @@ static long try_socket_netlink(void)
     return socket(AF_NETLINK, SOCK_RAW, 0);
 }
 
+static long try_socket_inet(void)
+{
+    return socket(AF_INET, SOCK_STREAM, 0);
+}
+
+static long try_connect(void)
+{
+    struct sockaddr address = {.sa_family = AF_INET};
+    return connect(0, &address, sizeof(address));
+}
+
+static long try_accept(void)
+{
+    return accept4(0, NULL, NULL, 0);
+}
+
 static long try_bind(void)
 {
     struct sockaddr address = {.sa_family = AF_INET};
@@ -194,6 +210,9 @@ static const struct {
     {"socket-datagram", try_socket_datagram},
     {"socket-raw", try_socket_raw},
     {"socket-netlink", try_socket_netlink},
+    {"socket-inet", try_socket_inet}, /* not forbidden to workers, as the next two */
+    {"connect", try_connect},
+    {"accept", try_accept},
     {"bind", try_bind},
     {"listen", try_listen},
     {"exec", try_exec},

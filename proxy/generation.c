@@ -182,6 +182,8 @@ static void on_keys_channel(struct ev_loop *loop, ev_io *io, int events)
         ev_io_stop(loop, io);
     if (got > 0 && message.kind == CHANNEL_READY && fd >= 0 && !generation->keys.ready)
         keys_ready(generation, fd, message.id);
+    else if (got > 0 && message.kind == CHANNEL_PONG && fd < 0)
+        generation->keys.pings = 0;
     else if (fd >= 0)
         close(fd);
 }
@@ -468,21 +470,26 @@ void generation_start(struct generation *generation)
     start_child(generation, &generation->keys);
 }
 
-bool generation_ping(const struct generation *generation)
+/* Ask one child. */
+static bool ping_child(struct child *child)
 {
     const struct channel_message ping = {.kind = CHANNEL_PING};
-    bool well = true;
 
-    for (size_t i = 0; i < generation->child_count; i++) {
-        struct child *child = &generation->children[i];
-        if (child->pid == 0 || !child->ready)
-            continue; /* it is being replaced */
-        if (child->pings >= PINGS_MAX)
-            well = false;
-        else
-            child->pings++;
-        (void)channel_send(child->channel, &ping, -1); /* a full channel is not answered either */
-    }
+    if (child->pid == 0 || !child->ready)
+        return true; /* it is being replaced */
+    bool well = child->pings < PINGS_MAX;
+    if (well)
+        child->pings++;
+    (void)channel_send(child->channel, &ping, -1); /* a full channel is not answered either */
+    return well;
+}
+
+bool generation_ping(struct generation *generation)
+{
+    bool well = ping_child(&generation->keys);
+
+    for (size_t i = 0; i < generation->child_count; i++)
+        well = ping_child(&generation->children[i]) && well;
     return well;
 }
 

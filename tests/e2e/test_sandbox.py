@@ -24,16 +24,17 @@ def limits(pid):
     return {line[:26].strip(): tuple(line[26:].split()[:2]) for line in lines}
 
 
-def test_workers_are_filtered(gatepost, connect):
+def test_children_are_filtered(gatepost, connect):
     connect(gatepost).ehlo()
-    for pid in gatepost.workers():
+    assert gatepost.key_processes()
+    for pid in gatepost.children():
         status = process_status(pid)
         assert (status["Seccomp"], status["NoNewPrivs"]) == ("2", "1")
 
 
 def test_filter_can_be_left_out(make_gatepost, backend):
     daemon = make_gatepost(backend.endpoint, gatepost_sandbox="no")
-    for pid in daemon.workers():
+    for pid in daemon.children():
         status = process_status(pid)
         assert status["Seccomp"] == process_status(daemon.process.pid)["Seccomp"]
         assert status["NoNewPrivs"] == "1"
@@ -43,27 +44,35 @@ def test_limits(make_gatepost, backend):
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     daemon = make_gatepost(backend.endpoint, start=False)
     daemon.start(lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard)))
-    for pid in daemon.workers():
+    for pid in daemon.children():
         found = limits(pid)
         assert found["Max open files"] == (str(hard), str(hard))
         assert found["Max processes"] == ("0", "0")
         assert found["Max core file size"] == ("0", "0")
 
 
-@pytest.mark.parametrize("call", FORBIDDEN)
-def test_forbidden_call_is_the_end(make_gatepost, backend, connect, call):
+# A key process does not speak to the network either.
+CASES = [("workers", call) for call in FORBIDDEN] + \
+    [("key_processes", call) for call in [*FORBIDDEN, "socket-inet", "connect", "accept"]]
+
+
+@pytest.mark.parametrize("role, call", CASES)
+def test_forbidden_call_is_the_end(make_gatepost, backend, connect, role, call):
     daemon = make_gatepost(backend.endpoint, start=False)
     daemon.binary = HOOKS
     daemon.environment = {"GATEPOST_TEST_FORBIDDEN": call}
     daemon.start()
-    before = set(daemon.workers())
+    processes = getattr(daemon, role)
+    before = set(processes())
     victim = min(before)
     os.kill(victim, signal.SIGUSR1)
     daemon.wait_log(rf"process {victim} was killed by signal {signal.SIGSYS:d}$"
-                    rf"|smtpd\[{victim}\]: error: .*forbidden call")
+                    rf"|\[{victim}\]: error: .*forbidden call")
     assert "forbidden call" not in daemon.log()
-    wait_until(lambda: set(daemon.workers()) - before, "a new worker")
-    connect(daemon).quit()
+    wait_until(lambda: set(processes()) - before, "a new process")
+    client = connect(daemon)
+    client.ehlo()
+    client.starttls()
 
 
 def test_release_has_no_hooks(gatepost):

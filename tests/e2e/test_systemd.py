@@ -240,21 +240,23 @@ def test_notifications(make_gatepost, backend, manager):
 
 
 def test_watchdog(make_gatepost, backend, manager):
-    """Signs of life, as long as every worker shows some."""
+    """Signs of life, as long as every process shows some."""
     daemon = make_gatepost(backend.endpoint, start=False)
     manager.attach(daemon, watchdog=0.4)
     daemon.start()
     for _ in range(6):
         assert manager.expect("WATCHDOG") == {"WATCHDOG": "1"}
-    worker = daemon.workers()[0]
-    os.kill(worker, signal.SIGSTOP)
-    try:
-        wait_until(lambda: manager.receive(1.) is None, "silence")
-    finally:
-        os.kill(worker, signal.SIGCONT)
-    manager.expect("WATCHDOG")
-    os.kill(worker, signal.SIGKILL)  # that is no reason to end all others
-    wait_until(lambda: len(daemon.workers()) == 2, "a new worker")
+    worker, keys = daemon.workers()[0], daemon.key_processes()[0]
+    for pid in (worker, keys):
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            wait_until(lambda: manager.receive(1.) is None, "silence")
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        manager.expect("WATCHDOG")
+    for pid in (worker, keys):
+        os.kill(pid, signal.SIGKILL)  # that is no reason to end all others
+    wait_until(lambda: len(daemon.workers()) == 2 and daemon.key_processes(), "new processes")
     manager.expect("WATCHDOG")
 
 
@@ -296,7 +298,7 @@ def test_ambient_capability(make_gatepost, backend, certificates):
     greets(("127.0.0.1", port))
     master = process_status(daemon.process.pid)
     assert {int(master[name], 16) for name in ("CapPrm", "CapEff")} == {NET_BIND_SERVICE}
-    for pid in daemon.workers():
+    for pid in daemon.children():
         status = process_status(pid)
         assert {int(status[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapAmb")} == {0}
         assert (status["Seccomp"], status["NoNewPrivs"]) == ("2", "1")

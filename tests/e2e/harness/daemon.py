@@ -10,6 +10,7 @@ from .ports import free_port
 from .wait import DEADLINE, read_text, wait_for_line, wait_until
 
 BINARY = os.environ.get("GATEPOST", "")
+KEYS_NAME = "gatepost-keys"
 HOOKS = os.environ.get("GATEPOST_HOOKS", "")  # the same, built with --define=test_hooks=1
 HOSTNAME = "front.gatepost.test"
 _SANITIZER_REPORT = re.compile(r"(ERROR|WARNING): \w+Sanitizer|runtime error:")
@@ -160,11 +161,21 @@ class Gatepost:
                 pass
         self.process.wait()
 
-    def workers(self):
-        """The process ids of the workers: the master's children."""
+    def children(self):
+        """The process ids of all processes but the master."""
         master = str(self.process.pid)
         return [pid for pid in session_processes(self.process.pid)
                 if process_status(pid).get("PPid") == master]
+
+    def workers(self):
+        """The process ids of the workers: the master's children but for those with the keys."""
+        return [pid for pid in self.children()
+                if process_status(pid).get("Name") != KEYS_NAME]
+
+    def key_processes(self):
+        """The process ids of those."""
+        return [pid for pid in self.children()
+                if process_status(pid).get("Name") == KEYS_NAME]
 
     # What it says
 
