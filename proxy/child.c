@@ -50,7 +50,8 @@ static int keys_main(const struct child_plan *plan, int channel, struct diag *di
     const struct key_process_job job = {.services = plan->services,
                                         .service_count = plan->service_count,
                                         .privileges = &plan->privileges,
-                                        .channel = channel};
+                                        .channel = channel,
+                                        .sandbox = plan->sandbox};
 
     prctl(PR_SET_NAME, "gatepost-keys", 0, 0, 0);
     listener_close(&sockets);
@@ -73,6 +74,7 @@ static int worker_main(const struct child *child, const struct child_plan *plan,
         .keys = link,
         .stats = child->stats,
         .drain_time = plan->drain_time,
+        .sandbox = plan->sandbox,
     };
 
     if (link == NULL)
@@ -144,6 +146,7 @@ int child_start(struct child *child, const struct child_plan *plan, int keys,
     child->channel = channel[0];
     child->log = log_pipe[0];
     child->ready = false;
+    child->pings = 0;
     child->log_pending_length = 0;
     return 0;
 }

@@ -24,7 +24,8 @@ struct child_plan {
     struct listener_sockets sockets;
     struct privileges privileges;
     double drain_time;
-    int chains; /* what the key process has loaded (proxy/chains.h); -1: nothing yet */
+    int chains;   /* what the key process has loaded (proxy/chains.h); -1: nothing yet */
+    bool sandbox; /* gatepost_sandbox */
 };
 
 struct child {
@@ -33,6 +34,7 @@ struct child {
     int channel;
     int log;
     bool ready;
+    unsigned pings; /* sent and not answered */
     bool outspoken; /* says warnings about certificates and TLS settings */
     double started;
     double backoff;             /* seconds to wait before the next start */

@@ -19,6 +19,7 @@
 #define BACKOFF_MAX 30.
 #define BACKOFF_FORGIVEN 10. /* a worker that lived this long starts anew without delay */
 #define KILL_EXTRA_SECONDS 10.
+#define PINGS_MAX 2        /* unanswered */
 #define TICKET_SECONDS 60. /* how often keys of session tickets are looked at */
 
 static void start_child(struct generation *generation, struct child *child);
@@ -165,6 +166,8 @@ static void on_channel(struct ev_loop *loop, ev_io *io, int events)
         if (generation->state == GENERATION_LEAVING)
             kill(child->pid, SIGTERM); /* it did not hear that when it was told */
         check_serving(generation);
+    } else if (got > 0 && message.kind == CHANNEL_PONG) {
+        child->pings = 0;
     } else if (got > 0 && message.kind == CHANNEL_CONNECT) {
         connect_for(generation, child, &message);
     }
@@ -380,6 +383,7 @@ static int prepare(struct generation *generation, const struct generation *previ
         listen_list_parse(config, &generation->listeners, diag) != 0)
         return -1;
     plan->drain_time = (double)config_time(config, PARAM_gatepost_drain_time);
+    plan->sandbox = config_bool(config, PARAM_gatepost_sandbox);
     plan->services = calloc(generation->listeners.count, sizeof(struct service *));
     if (plan->services == NULL)
         abort();
@@ -421,6 +425,29 @@ void generation_start(struct generation *generation)
     make_children(generation);
     ev_timer_start(generation->loop, &generation->ticket_timer);
     start_child(generation, &generation->keys);
+}
+
+/* Ask one child. */
+static bool ping_child(struct child *child)
+{
+    const struct channel_message ping = {.kind = CHANNEL_PING};
+
+    if (child->pid == 0 || !child->ready)
+        return true; /* it is being replaced */
+    bool well = child->pings < PINGS_MAX;
+    if (well)
+        child->pings++;
+    (void)channel_send(child->channel, &ping, -1); /* a full channel is not answered either */
+    return well;
+}
+
+bool generation_ping(struct generation *generation)
+{
+    bool well = ping_child(&generation->keys);
+
+    for (size_t i = 0; i < generation->child_count; i++)
+        well = ping_child(&generation->children[i]) && well;
+    return well;
 }
 
 void generation_status(const struct generation *generation, FILE *out)

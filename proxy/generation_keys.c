@@ -65,6 +65,8 @@ enum generation_keys_event generation_keys_receive(struct generation *generation
 
     if (got > 0 && message.kind == CHANNEL_READY && fd >= 0 && !generation->keys.ready)
         return keep_chains(generation, fd, message.id);
+    if (got > 0 && message.kind == CHANNEL_PONG)
+        generation->keys.pings = 0;
     if (fd >= 0)
         close(fd);
     return got == 0 ? GENERATION_KEYS_GONE : GENERATION_KEYS_NOTHING;
