@@ -97,8 +97,11 @@ child_main(struct child *child, const struct child_plan *plan, int channel, int 
 
     log_set_sink(log_pipe_write, &log_fd);
     child_signals();
-    exit(child->role == CHILD_KEYS ? keys_main(plan, channel, &diag)
-                                   : worker_main(child, plan, channel, keys, &diag));
+    int status = child->role == CHILD_KEYS ? keys_main(plan, channel, &diag)
+                                           : worker_main(child, plan, channel, keys, &diag);
+    if (status == EX_CONFIG)
+        _exit(status); /* with what the master had in hand, which is not this process's to free */
+    exit(status);
 }
 
 /* A channel and a pipe for the log. */
