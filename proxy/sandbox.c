@@ -31,9 +31,9 @@
 static const char *const common_calls[] = {
     /* what is open */
     "close", "read", "readv", "recvfrom", "recvmsg", "sendmsg", "sendto", "write", "writev",
-    /* waiting */
-    "epoll_ctl", "epoll_pwait", "epoll_pwait2", "epoll_wait", "poll", "ppoll", "restart_syscall",
-    "rt_sigprocmask", "rt_sigreturn", "sigreturn",
+    /* waiting; libev makes itself a new epoll set when the old one reports what it cannot undo */
+    "epoll_create1", "epoll_ctl", "epoll_pwait", "epoll_pwait2", "epoll_wait", "poll", "ppoll",
+    "restart_syscall", "rt_sigprocmask", "rt_sigreturn", "sigreturn",
     /* time, where the vDSO cannot tell it */
     "clock_gettime", "clock_gettime64", "gettimeofday", "time",
     /* memory */

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from harness.daemon import HOOKS, process_status
+from harness.daemon import HOOKS, process_status, run_command
 from harness.wait import read_text, wait_until
 
 # Names of proxy/forbidden_calls.c.
@@ -81,3 +81,15 @@ def test_release_has_no_hooks(gatepost):
         assert b"GATEPOST_TEST" not in file.read()
     with open(HOOKS, "rb") as file:
         assert b"GATEPOST_TEST" in file.read()
+
+
+def test_old_workers_bear_with_new_clients(make_gatepost, backend, connect):
+    """The kernel goes on to tell an old worker of clients on sockets that it has closed, since the
+    master has them still; libev then makes itself a new epoll set."""
+    daemon = make_gatepost(backend.endpoint, gatepost_workers="1")
+    old = connect(daemon)
+    assert run_command("-c", daemon.directory, "reload").returncode == 0
+    for _ in range(20):
+        connect(daemon).quit()
+        old.expect(250, "NOOP")
+    old.quit()

@@ -143,6 +143,8 @@ class Gatepost:
         self.kill()
         assert status == 0, f"exit status {status}:\n{self.output()}"
         assert not left, f"processes left behind: {left}"
+        forbidden = "was killed by signal 31" in self.log() and self.binary != HOOKS
+        assert not forbidden, f"a system call that the sandbox forbids:\n{self.output()}"
         report = _SANITIZER_REPORT.search(self.stderr())
         assert not report, self.stderr()
 
