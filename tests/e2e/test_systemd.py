@@ -206,10 +206,10 @@ def test_restart_refuses_nobody(make_gatepost, backend, manager):
     finally:
         stop.set()
         visitor.join()
-    # A session that the stop found under way may hear 421, but none is refused.
-    refused = [one for one in failures if isinstance(one, ConnectionError)]
-    assert not refused, failures
-    assert len(failures) <= 3, failures
+    # No connection is refused. A session that a stop finds under way hears 421: the client comes one
+    # at a time, so that is one for each worker at most, since they do not stop in the same instant.
+    assert all("421 4.3.2" in str(one) for one in failures), failures
+    assert len(failures) <= 3 * 2, failures
 
 
 # Notifications
