@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "proxy/connection_io.h"
@@ -135,6 +136,27 @@ static void connection_destroy(struct connection *connection)
     free(connection);
 }
 
+/* The clock of limits.h. */
+static uint64_t connection_clock(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec;
+}
+
+/* Replies wait, because the client has made many errors. */
+static bool connection_pauses(struct connection *connection)
+{
+    const struct session *session = &connection->session;
+
+    if (!session->limits.pause)
+        return false;
+    if (connection->pause_until == 0.)
+        connection->pause_until = ev_now(connection->worker->loop) + session->service->error_sleep;
+    return true;
+}
+
 /* Nothing more can be told to the client. */
 static void connection_die(struct connection *connection, const char *reason)
 {
@@ -151,6 +173,7 @@ static void connection_log_handshake(struct connection *connection, enum tls_res
 
     session_namaddr(&connection->session, namaddr);
     atomic_fetch_add(&connection->worker->stats->handshake_failures, 1);
+    session_tls_failed(&connection->session);
     if (result == TLS_FAILED) {
         log_info("SSL_accept error from %s: %s", namaddr, tls_conn_reason(connection->tls));
         log_warning("TLS library problem: %s", tls_conn_error_text(connection->tls));
@@ -327,6 +350,8 @@ static double connection_deadline(const struct connection *connection)
         return connection->phase_since + LINGER_SECONDS;
     if (connection->phase == CONNECTION_HANDSHAKE)
         return connection->phase_since + service->starttls_timeout;
+    if (session->limits.pause)
+        return connection->pause_until;
     if (connection->dial != NULL || session->wants_capabilities)
         return ev_now(connection->worker->loop) + 86400.; /* dial and probe have timers */
     if (session_waits_for_backend(session))
@@ -342,16 +367,17 @@ static void connection_arm(struct connection *connection)
     int client = 0;
     int backend = 0;
 
+    (void)connection_pauses(connection);
     if (connection->phase == CONNECTION_LINGER)
         client = EV_READ;
     else if (connection->phase == CONNECTION_HANDSHAKE)
         client = connection->tls_wants_key ? 0 : connection->tls_wants_write ? EV_WRITE : EV_READ;
     else if (session_waits_for_client(session))
         client = EV_READ;
-    if (connection->phase != CONNECTION_LINGER &&
+    if (connection->phase != CONNECTION_LINGER && !session->limits.pause &&
         (buffer_length(&session->client_out) > 0 || connection->tls_wants_write))
         client |= EV_WRITE;
-    if (connection->backend_fd >= 0) {
+    if (connection->backend_fd >= 0 && !session->limits.pause) {
         if (buffer_length(&session->client_out) < SESSION_OUT_LIMIT)
             backend = EV_READ;
         if (session->relay != NULL && buffer_length(&session->relay->out) > 0)
@@ -384,6 +410,8 @@ static bool connection_round(struct connection *connection)
     }
     if (connection->phase == CONNECTION_HANDSHAKE)
         return connection_handshake(connection);
+    if (connection_pauses(connection))
+        return false;
     /* Before a new command goes to a backend that had nothing to do: is it still there? */
     if (connection->client_readable && session_backend_idles(session))
         connection->backend_readable = true;
@@ -391,6 +419,8 @@ static bool connection_round(struct connection *connection)
     progress = connection_read_client(connection) || progress;
     session_run(session);
     progress = connection_write_backend(connection) || progress;
+    if (connection_pauses(connection))
+        return false;
     progress = connection_write_client(connection) || progress;
     progress = connection_serve(connection) || progress;
     connection_check_end(connection);
@@ -405,6 +435,7 @@ void connection_work(struct connection *connection)
     if (connection->working)
         return;
     connection->working = true;
+    connection->session.limits.now = connection_clock();
     do {
         connection_lend(connection);
         progress = connection_round(connection);
@@ -458,7 +489,12 @@ static void connection_on_timer(struct ev_loop *loop, ev_timer *timer, int event
         atomic_fetch_add(&connection->worker->stats->handshake_failures, 1);
         log_info("SSL_accept error from %s: %s", session_namaddr(session, namaddr),
                  strerror(ETIMEDOUT));
+        session_tls_failed(session);
         connection_die(connection, "lost connection");
+    } else if (session->limits.pause) {
+        session->limits.pause = false;
+        connection->pause_until = 0.;
+        connection->client_active = connection->backend_active = ev_now(loop);
     } else if (session->ending != SESSION_GOES_ON) {
         connection_die(connection, "timeout"); /* it does not even take the last words */
     } else if (session_waits_for_backend(session)) {
@@ -476,6 +512,9 @@ static void connection_begin(struct connection *connection)
     char early[256];
     ssize_t got = 0;
 
+    connection->session.limits.shared = connection->worker->limits;
+    connection->session.limits.slot = connection->worker->slot;
+    connection->session.limits.now = connection_clock();
     session_begin(&connection->session, connection->listener->service, &connection_tls);
     if (connection->session.service->wrappermode)
         return;

@@ -44,6 +44,7 @@ struct connection {
     double client_active; /* loop time of the last byte from or to the client */
     double backend_active;
     double phase_since; /* of the handshake or the linger */
+    double pause_until; /* while the session pauses; else 0 */
     ev_io client_io;
     ev_io backend_io;
     ev_timer timer;

@@ -138,6 +138,10 @@ bool connection_read_backend(struct connection *connection)
     }
     int error = got < 0 ? errno : 0;
     session_run(session); /* what it said before it left is still true */
+    if (session->limits.pause) {
+        connection->backend_readable = true; /* it has not had its say; the end will be seen again */
+        return true;
+    }
     if (session->relay != NULL && session->relay->state != RELAY_LOST)
         session_backend_eof(session, error);
     return true;

@@ -240,6 +240,13 @@ static void log_exit(const struct child *child, int status)
         log_warning("process %ld exited with status %d", (long)child->pid, WEXITSTATUS(status));
 }
 
+/* CHILD holds nothing any more. */
+static void release_slot(const struct generation *generation, struct child *child)
+{
+    worker_slots_release(generation->plan.slots, child->slot);
+    child->slot = -1;
+}
+
 /* A child is gone: take back what led to it. */
 static void reap_child(struct generation *generation, struct child *child, int status)
 {
@@ -253,6 +260,7 @@ static void reap_child(struct generation *generation, struct child *child, int s
     child->outspoken = false;
     if (child->stats != NULL)
         atomic_store(&child->stats->open, 0);
+    release_slot(generation, child);
 }
 
 /* Start CHILD again, later if it did not live long. */
@@ -321,6 +329,16 @@ static void start_failed(struct generation *generation, struct child *child)
     ev_timer_start(generation->loop, &child->restart);
 }
 
+/* What a worker needs before it is forked: a way to the key process, into *KEYS, and a slot. */
+static int equip_worker(const struct generation *generation, struct child *child, int *keys)
+{
+    child->slot = worker_slots_take(generation->plan.slots);
+    if (child->slot < 0)
+        return -1;
+    *keys = open_way_to_keys(generation);
+    return *keys < 0 ? -1 : 0;
+}
+
 /* Fork CHILD and watch it. A worker that has no key process yet is started when there is one. */
 static void start_child(struct generation *generation, struct child *child)
 {
@@ -330,9 +348,10 @@ static void start_child(struct generation *generation, struct child *child)
     child->started = ev_now(generation->loop);
     if (worker && !generation->keys.ready)
         return;
-    if ((worker && (keys = open_way_to_keys(generation)) < 0) ||
+    if ((worker && equip_worker(generation, child, &keys) != 0) ||
         child_start(child, &generation->plan, keys, forget_master) != 0) {
         start_failed(generation, child);
+        release_slot(generation, child);
         return;
     }
     ev_child_init(&child->watcher, on_exit_of_child, child->pid, 0);
@@ -362,7 +381,7 @@ static void init_child(struct generation *generation, struct child *child, enum 
     child->role = role;
     child->owner = generation;
     child->backoff = BACKOFF_FIRST;
-    child->channel = child->log = -1;
+    child->channel = child->log = child->slot = -1;
     child->log_pending = malloc(LOG_PIPE_BUFFER);
     if (child->log_pending == NULL)
         log_fatal("out of memory for processes");
@@ -420,6 +439,7 @@ static int prepare(struct generation *generation, const struct generation *previ
     if (privileges_prepare(config, &plan->privileges, diag) != 0 ||
         listen_list_parse(config, &generation->listeners, diag) != 0)
         return -1;
+    plan->totals = worker_totals_find(config, worker_count(config), diag);
     plan->drain_time = (double)config_time(config, PARAM_gatepost_drain_time);
     plan->services = calloc(generation->listeners.count, sizeof(struct service *));
     if (plan->services == NULL)
@@ -455,6 +475,11 @@ struct generation *generation_new(struct config *config, const struct generation
         return generation;
     generation_free(generation);
     return NULL;
+}
+
+size_t generation_workers(const struct generation *generation)
+{
+    return worker_count(generation->config);
 }
 
 void generation_start(struct generation *generation)
