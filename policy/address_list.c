@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 
 #include "policy/line_source.h"
@@ -19,7 +20,8 @@
 #define MAX_DEPTH 16                   /* of files that name files */
 #define MAX_FILES 1000
 #define MAX_ERRORS 100 /* reported before the reader gives up */
-#define SHOWN 60       /* bytes of an element in messages */
+#define MAX_WARNINGS 20
+#define SHOWN 60 /* bytes of an element in messages */
 #define ERROR_SIZE 1024
 
 enum family { FAMILY_IPV4, FAMILY_IPV6, FAMILY_COUNT };
@@ -42,7 +44,9 @@ struct loader {
     enum address_list_names names;
     struct diag *diag;
     unsigned errors_before; /* in DIAG */
+    bool stopped;           /* a limit was reached */
     unsigned files;
+    unsigned host_names;
     uint32_t order;
     struct entries entries[FAMILY_COUNT];
 };
@@ -67,7 +71,7 @@ static void refuse(struct loader *loader, const struct place *place, const char 
 /* Whether so much is wrong that nobody would read on. */
 static bool is_hopeless(const struct loader *loader)
 {
-    return loader->diag->errors - loader->errors_before >= MAX_ERRORS;
+    return loader->stopped || loader->diag->errors - loader->errors_before >= MAX_ERRORS;
 }
 
 /* Add a network. */
@@ -78,7 +82,7 @@ static void add_prefix(struct loader *loader, const struct prefix *prefix, bool 
     if (entries->count == MAX_PREFIXES) {
         diag_error(loader->diag, "%s: too many addresses: at most %zu of a family are read",
                    loader->name, MAX_PREFIXES);
-        loader->errors_before -= MAX_ERRORS; /* hopeless */
+        loader->stopped = true;
         return;
     }
     if (entries->count == entries->capacity) {
@@ -103,6 +107,12 @@ static void read_prefix(struct loader *loader, const struct place *place, const 
         add_prefix(loader, &prefix, negated);
 }
 
+/* Whether LENGTH bytes at TEXT are WORD, in any case. */
+static bool is_word(const char *text, size_t length, const char *word)
+{
+    return length == strlen(word) && strncasecmp(text, word, length) == 0;
+}
+
 /* A line of a cidr table. */
 static void read_rule(struct loader *loader, const struct place *place, const char *line,
                       size_t length, bool negated)
@@ -111,8 +121,7 @@ static void read_rule(struct loader *loader, const struct place *place, const ch
 
     while (pattern < length && !text_is_blank(line[pattern]))
         pattern++;
-    if (*line == '!' || text_is_name_at(line, pattern, "if") ||
-        text_is_name_at(line, pattern, "endif"))
+    if (*line == '!' || is_word(line, pattern, "if") || is_word(line, pattern, "endif"))
         refuse(loader, place, line, pattern,
                "negated patterns and if ... endif are not supported in a list of addresses");
     else if (pattern == length)
@@ -131,7 +140,7 @@ static void read_file(struct loader *loader, const struct place *place, const ch
 
     if (place->depth == MAX_DEPTH || loader->files++ == MAX_FILES) {
         refuse(loader, place, path, strlen(path), "too many files that name files");
-        loader->errors_before -= MAX_ERRORS; /* hopeless */
+        loader->stopped = true;
         return;
     }
     struct line_source *source = line_source_open(path, loader->diag);
@@ -190,9 +199,8 @@ static void read_name(struct loader *loader, const struct place *place, const ch
         refuse(loader, place, element, length,
                "gatepost looks no host names up, and would not make this exception");
     else if (loader->names == ADDRESS_LIST_NAMES_REFUSE)
-        refuse(loader, place, element, length,
-               "not an address: gatepost looks no host names up");
-    else
+        refuse(loader, place, element, length, "not an address: gatepost looks no host names up");
+    else if (loader->host_names++ < MAX_WARNINGS)
         diag_warning(loader->diag,
                      "%s: \"%.*s%s\" matches nobody: it is not an address, and gatepost looks no "
                      "host names up",

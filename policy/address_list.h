@@ -5,8 +5,8 @@
  *   192.0.2.1  198.51.100.0/24  [2001:db8::]/32   addresses and networks, also without brackets
  *   !192.0.2.7                                    not this one
  *   /file/name                                    more elements, in the lines of a file
- *   cidr:/file/name                               cidr_table(5): the patterns count, not the results
- *   static:all                                    all addresses
+ *   cidr:/file/name                               cidr_table(5): the patterns count, not the
+ * results static:all                                    all addresses
  *
  * The first element that matches decides, what none matches is not in the list. IPv4-mapped
  * addresses are IPv4. Names of hosts cannot be matched: gatepost looks no names up.
