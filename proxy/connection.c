@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "proxy/connection_io.h"
+#include "proxy/connection_proxy.h"
 #include "proxy/log.h"
 
 #define LINGER_SECONDS 5.
@@ -115,7 +115,9 @@ static void connection_destroy(struct connection *connection)
 
     ev_io_stop(worker->loop, &connection->client_io);
     ev_timer_stop(worker->loop, &connection->timer);
-    session_end(&connection->session, connection->reason);
+    if (connection->session.magic == SESSION_MAGIC)
+        session_end(&connection->session, connection->reason);
+    free(connection->proxy);
     connection_close_backend(connection);
     tls_conn_free(connection->tls);
     close(connection->client_fd);
@@ -134,15 +136,6 @@ static void connection_destroy(struct connection *connection)
     worker->connection_count--;
     atomic_fetch_sub(&worker->stats->open, 1);
     free(connection);
-}
-
-/* The clock of limits.h. */
-static uint64_t connection_clock(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec;
 }
 
 /* Replies wait, because the client has made many errors. */
@@ -277,7 +270,8 @@ static void connection_dial(struct connection *connection)
 
     if (dial == NULL)
         log_fatal("out of memory for a backend connection");
-    if (getsockname(connection->client_fd, (struct sockaddr *)&name, &length) == 0)
+    if (connection->session.server.family == 0 &&
+        getsockname(connection->client_fd, (struct sockaddr *)&name, &length) == 0)
         client_address_set(&connection->session.server, (const struct sockaddr *)&name);
     *dial = (struct dial){.loop = connection->worker->loop,
                           .upstream = connection->session.service->upstream,
@@ -344,10 +338,12 @@ static double connection_deadline(const struct connection *connection)
 {
     const struct session *session = &connection->session;
     const struct service *service = session->service;
-    double deadline = connection->client_active + service->timeout;
+    const double idle = connection->client_active;
 
     if (connection->phase == CONNECTION_LINGER)
         return connection->phase_since + LINGER_SECONDS;
+    if (connection->phase == CONNECTION_PROXY)
+        return connection->phase_since + connection->listener->service->proxy_timeout;
     if (connection->phase == CONNECTION_HANDSHAKE)
         return connection->phase_since + service->starttls_timeout;
     if (session->limits.pause)
@@ -356,7 +352,7 @@ static double connection_deadline(const struct connection *connection)
         return ev_now(connection->worker->loop) + 86400.; /* dial and probe have timers */
     if (session_waits_for_backend(session))
         return connection->backend_active + service->upstream->timeout;
-    return deadline;
+    return idle + service->timeout;
 }
 
 /* Decide what is waited for next: the only place that starts watchers. */
@@ -368,7 +364,7 @@ static void connection_arm(struct connection *connection)
     int backend = 0;
 
     (void)connection_pauses(connection);
-    if (connection->phase == CONNECTION_LINGER)
+    if (connection->phase == CONNECTION_LINGER || connection->phase == CONNECTION_PROXY)
         client = EV_READ;
     else if (connection->phase == CONNECTION_HANDSHAKE)
         client = connection->tls_wants_key ? 0 : connection->tls_wants_write ? EV_WRITE : EV_READ;
@@ -398,6 +394,40 @@ static void connection_arm(struct connection *connection)
     }
 }
 
+/* Greet, unless TLS comes first. */
+static void connection_begin(struct connection *connection)
+{
+    char early[256];
+    ssize_t got = 0;
+
+    connection->session.limits.shared = connection->worker->limits;
+    connection->session.limits.slot = connection->worker->slot;
+    connection->session.limits.now = connection_clock();
+    session_begin(&connection->session, connection->listener->service, &connection_tls);
+    if (connection->session.service->wrappermode)
+        return;
+    got = recv(connection->client_fd, early, sizeof(early), MSG_PEEK | MSG_DONTWAIT);
+    session_greet(&connection->session, early, got > 0 ? (size_t)got : 0);
+}
+
+/* Where the header of a proxy stands. True if the session has begun. */
+static bool connection_proxied(struct connection *connection, enum connection_proxied how)
+{
+    if (how == CONNECTION_PROXY_WAITS) {
+        if (connection->phase != CONNECTION_PROXY)
+            connection->phase_since = ev_now(connection->worker->loop);
+        connection->phase = CONNECTION_PROXY;
+        return connection->client_readable;
+    }
+    connection->phase = CONNECTION_CLEARTEXT;
+    connection->client_active = ev_now(connection->worker->loop);
+    if (how == CONNECTION_PROXY_DONE)
+        connection_begin(connection);
+    else
+        session_begin_unknown(&connection->session, connection->listener->service, &connection_tls);
+    return true;
+}
+
 /* One round of reading, thinking and writing. True if another may get further. */
 static bool connection_round(struct connection *connection)
 {
@@ -408,6 +438,8 @@ static bool connection_round(struct connection *connection)
         connection_drink(connection);
         return false;
     }
+    if (connection->phase == CONNECTION_PROXY)
+        return connection_proxied(connection, connection_proxy_read(connection));
     if (connection->phase == CONNECTION_HANDSHAKE)
         return connection_handshake(connection);
     if (connection_pauses(connection))
@@ -485,6 +517,9 @@ static void connection_on_timer(struct ev_loop *loop, ev_timer *timer, int event
     }
     if (connection->phase == CONNECTION_LINGER) {
         connection->dead = true;
+    } else if (connection->phase == CONNECTION_PROXY) {
+        connection_proxy_timeout(connection);
+        (void)connection_proxied(connection, CONNECTION_PROXY_FAILED);
     } else if (connection->phase == CONNECTION_HANDSHAKE) {
         atomic_fetch_add(&connection->worker->stats->handshake_failures, 1);
         log_info("SSL_accept error from %s: %s", session_namaddr(session, namaddr),
@@ -504,22 +539,6 @@ static void connection_on_timer(struct ev_loop *loop, ev_timer *timer, int event
         session_client_timeout(session);
     }
     connection_work(connection);
-}
-
-/* Greet, unless TLS comes first. */
-static void connection_begin(struct connection *connection)
-{
-    char early[256];
-    ssize_t got = 0;
-
-    connection->session.limits.shared = connection->worker->limits;
-    connection->session.limits.slot = connection->worker->slot;
-    connection->session.limits.now = connection_clock();
-    session_begin(&connection->session, connection->listener->service, &connection_tls);
-    if (connection->session.service->wrappermode)
-        return;
-    got = recv(connection->client_fd, early, sizeof(early), MSG_PEEK | MSG_DONTWAIT);
-    session_greet(&connection->session, early, got > 0 ? (size_t)got : 0);
 }
 
 void connection_open(struct worker_listener *listener, int fd, const struct sockaddr *peer)
@@ -553,7 +572,10 @@ void connection_open(struct worker_listener *listener, int fd, const struct sock
     atomic_fetch_add(&worker->stats->sessions, 1);
     atomic_fetch_add(&worker->stats->open, 1);
     client_address_set(&connection->session.client, peer);
-    connection_begin(connection);
+    if (listener->service->proxies == NULL)
+        connection_begin(connection);
+    else
+        (void)connection_proxied(connection, connection_proxy_begin(connection));
     connection_work(connection);
 }
 
@@ -561,7 +583,7 @@ void connection_drain(struct connection *connection, bool force)
 {
     if (connection->phase == CONNECTION_LINGER)
         return;
-    if (connection->phase == CONNECTION_HANDSHAKE) {
+    if (connection->phase == CONNECTION_HANDSHAKE || connection->phase == CONNECTION_PROXY) {
         connection_die(connection, "lost connection");
     } else {
         session_drain(&connection->session, force);

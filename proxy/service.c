@@ -93,6 +93,32 @@ static int service_set_limits(struct service *service, struct diag *diag)
     return service->exempt != NULL ? 0 : -1;
 }
 
+/* Proxies in front of gatepost. */
+static int service_set_proxies(struct service *service, struct diag *diag)
+{
+    const struct config *config = service->config;
+    const char *protocol = config_str(config, PARAM_smtpd_upstream_proxy_protocol);
+
+    service->proxy_timeout = (double)config_time(config, PARAM_smtpd_upstream_proxy_timeout);
+    if (*protocol == '\0')
+        return 0;
+    if (strcmp(protocol, "haproxy") != 0) {
+        diag_error(diag, "%s: smtpd_upstream_proxy_protocol = %s: specify haproxy or nothing",
+                   config_origin(config, PARAM_smtpd_upstream_proxy_protocol), protocol);
+        return -1;
+    }
+    service->proxies = service_addresses(config, PARAM_gatepost_upstream_proxy_networks,
+                                         ADDRESS_LIST_NAMES_REFUSE, diag);
+    if (service->proxies != NULL && address_list_size(service->proxies) == 0) {
+        diag_error(diag,
+                   "%s: smtpd_upstream_proxy_protocol = haproxy: specify the proxy's addresses in "
+                   "gatepost_upstream_proxy_networks",
+                   config_origin(config, PARAM_smtpd_upstream_proxy_protocol));
+        return -1;
+    }
+    return service->proxies != NULL ? 0 : -1;
+}
+
 struct service *service_new(const char *name, const struct config *config,
                             const struct service *twin, struct diag *diag)
 {
@@ -106,7 +132,8 @@ struct service *service_new(const char *name, const struct config *config,
     service->upstream = upstream_new(config, diag);
     bool rules = service_rules_new(service, twin, diag) == 0;
     bool limits = service_set_limits(service, diag) == 0;
-    if (service->main.policy == NULL || service->upstream == NULL || !rules || !limits) {
+    if (service->main.policy == NULL || service->upstream == NULL || !rules || !limits ||
+        service_set_proxies(service, diag) != 0) {
         service_free(service);
         return NULL;
     }
@@ -133,6 +160,7 @@ void service_free(struct service *service)
     upstream_free(service->upstream);
     tls_policy_free(service->main.policy);
     address_list_free(service->exempt);
+    address_list_free(service->proxies);
     service_rules_free(service);
     tls_ticket_keys_unref(service->ticket_keys);
     free(service);

@@ -52,8 +52,11 @@ struct service {
     double timeout;          /* smtpd_timeout, seconds */
     double starttls_timeout; /* seconds */
     struct limits_rules limits;
-    struct address_list *exempt; /* smtpd_client_event_limit_exceptions. Owned. */
-    uint32_t soft_error_limit;   /* 0: none, as for the next two */
+    struct address_list *exempt;  /* smtpd_client_event_limit_exceptions. Owned. */
+    struct address_list *proxies; /* gatepost_upstream_proxy_networks. Owned; NULL: a client's
+                                     own address is that of its connection */
+    double proxy_timeout;         /* seconds */
+    uint32_t soft_error_limit;    /* 0: none, as for the next two */
     uint32_t hard_error_limit;
     uint32_t junk_limit;
     double error_sleep; /* seconds */

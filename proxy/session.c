@@ -42,6 +42,24 @@ void session_begin(struct session *session, struct service *service,
     session_limits_connect(session);
 }
 
+void session_begin_unknown(struct session *session, struct service *service,
+                           const struct session_tls *tls_questions)
+{
+    char namaddr[SESSION_NAMADDR_MAX];
+
+    session->magic = SESSION_MAGIC;
+    session->service = service;
+    session->tls_questions = tls_questions;
+    session->rule = &service->main;
+    session->where_text = "CONNECT";
+    log_info("connect from %s", session_namaddr(session, namaddr));
+    if (service->wrappermode)
+        session_last_nothing(session);
+    else
+        session_last_words(session, SESSION_CLOSE_LINGER, "421 4.3.0 %s Server local error",
+                           service->hostname);
+}
+
 void session_greet(struct session *session, const char *pending, size_t pending_length)
 {
     char namaddr[SESSION_NAMADDR_MAX];

@@ -105,6 +105,11 @@ struct session {
 void session_begin(struct session *session, struct service *service,
                    const struct session_tls *tls_questions);
 
+/* The same for a client that nobody knows, since the proxy in front did not say: it is sent away.
+ */
+void session_begin_unknown(struct session *session, struct service *service,
+                           const struct session_tls *tls_questions);
+
 /* Send the greeting; PENDING: the client spoke before it was greeted. Not in wrapper mode before
  * the handshake. */
 void session_greet(struct session *session, const char *pending, size_t pending_length);
