@@ -50,7 +50,8 @@ static int keys_main(const struct child_plan *plan, int channel, struct diag *di
     const struct key_process_job job = {.services = plan->services,
                                         .service_count = plan->service_count,
                                         .privileges = &plan->privileges,
-                                        .channel = channel};
+                                        .channel = channel,
+                                        .sandbox = plan->sandbox};
 
     prctl(PR_SET_NAME, "gatepost-keys", 0, 0, 0);
     listener_close(&sockets);
@@ -75,6 +76,7 @@ static int worker_main(const struct child *child, const struct child_plan *plan,
         .limits = worker_slots_limits(plan->slots, &plan->totals),
         .slot = (unsigned)child->slot,
         .drain_time = plan->drain_time,
+        .sandbox = plan->sandbox,
     };
 
     if (link == NULL)
@@ -97,8 +99,11 @@ child_main(struct child *child, const struct child_plan *plan, int channel, int 
 
     log_set_sink(log_pipe_write, &log_fd);
     child_signals();
-    exit(child->role == CHILD_KEYS ? keys_main(plan, channel, &diag)
-                                   : worker_main(child, plan, channel, keys, &diag));
+    int status = child->role == CHILD_KEYS ? keys_main(plan, channel, &diag)
+                                           : worker_main(child, plan, channel, keys, &diag);
+    if (status == EX_CONFIG)
+        _exit(status); /* with what the master had in hand, which is not this process's to free */
+    exit(status);
 }
 
 /* A channel and a pipe for the log. */
@@ -146,6 +151,7 @@ int child_start(struct child *child, const struct child_plan *plan, int keys,
     child->channel = channel[0];
     child->log = log_pipe[0];
     child->ready = false;
+    child->pings = 0;
     child->log_pending_length = 0;
     return 0;
 }

@@ -27,7 +27,8 @@ struct child_plan {
     double drain_time;
     struct worker_totals totals;
     struct worker_slots *slots; /* the master's */
-    int chains; /* what the key process has loaded (proxy/chains.h); -1: nothing yet */
+    int chains;   /* what the key process has loaded (proxy/chains.h); -1: nothing yet */
+    bool sandbox; /* gatepost_sandbox */
 };
 
 struct child {
@@ -37,6 +38,7 @@ struct child {
     int log;
     bool ready;
     int slot;       /* of a worker, while it runs; else -1 */
+    unsigned pings; /* sent and not answered */
     bool outspoken; /* says warnings about certificates and TLS settings */
     double started;
     double backoff;             /* seconds to wait before the next start */

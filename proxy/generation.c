@@ -5,12 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #include "proxy/channel.h"
+#include "proxy/generation_keys.h"
 #include "proxy/log.h"
 #include "proxy/service_tickets.h"
 #include "proxy/unix_connect.h"
@@ -19,6 +19,7 @@
 #define BACKOFF_MAX 30.
 #define BACKOFF_FORGIVEN 10. /* a worker that lived this long starts anew without delay */
 #define KILL_EXTRA_SECONDS 10.
+#define PINGS_MAX 2        /* unanswered */
 #define TICKET_SECONDS 60. /* how often keys of session tickets are looked at */
 
 static void start_child(struct generation *generation, struct child *child);
@@ -113,76 +114,38 @@ static void connect_for(const struct generation *generation, const struct child 
         close(fd);
 }
 
-/* A socketpair between the key process and a worker: one end is sent to the key process. Returns
- * the other, or -1 after saying why not. */
-static int open_way_to_keys(const struct generation *generation)
+/* The key process is ready: workers that wait for one are started, the others are told. */
+static void keys_ready(struct generation *generation)
 {
-    const struct channel_message message = {.kind = CHANNEL_KEYS};
-    int ends[2];
-
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0) {
-        log_error("cannot make a socket for a worker: %s", strerror(errno));
-        return -1;
-    }
-    int status = channel_send(generation->keys.channel, &message, ends[0]);
-    if (status != 0) {
-        log_error("cannot reach the key process: %s", strerror(errno));
-        close(ends[1]);
-    }
-    close(ends[0]);
-    return status == 0 ? ends[1] : -1;
-}
-
-/* A worker outlived its key process: show it the way to the new one. */
-static void pass_way_to_keys(const struct generation *generation, const struct child *child)
-{
-    const struct channel_message message = {.kind = CHANNEL_KEYS};
-    int way = open_way_to_keys(generation);
-
-    /* Without keys it is of no use; a new one will be. */
-    if (way < 0 || channel_send(child->channel, &message, way) != 0)
-        kill(child->pid, SIGKILL);
-    if (way >= 0)
-        close(way);
-}
-
-/* The key process has loaded everything, and CHAINS says what. */
-static void keys_ready(struct generation *generation, int chains, uint32_t digest)
-{
-    bool first = generation->plan.chains < 0;
-
-    if (!first)
-        close(generation->plan.chains);
-    bool stale = !first && digest != generation->chains_digest;
-    generation->plan.chains = chains;
-    generation->chains_digest = digest;
-    generation->keys.ready = true;
     for (size_t i = 0; i < generation->child_count; i++) {
         struct child *child = &generation->children[i];
         if (child->pid != 0)
-            pass_way_to_keys(generation, child);
+            generation_keys_pass(generation, child);
         else if (generation->state != GENERATION_LEAVING && !ev_is_active(&child->restart))
             start_child(generation, child);
     }
-    if (stale)
-        generation->events->stale(generation);
+    if (generation->state == GENERATION_LEAVING && !has_workers(generation))
+        end_keys(generation); /* it did not hear that when it was told */
 }
 
-/* A message of the key process. */
 static void on_keys_channel(struct ev_loop *loop, ev_io *io, int events)
 {
     struct generation *generation = io->data;
-    struct channel_message message;
-    int fd;
 
     (void)events;
-    int got = channel_receive(generation->keys.channel, &message, &fd);
-    if (got == 0)
+    switch (generation_keys_receive(generation)) {
+    case GENERATION_KEYS_NOTHING:
+        return;
+    case GENERATION_KEYS_GONE:
         ev_io_stop(loop, io);
-    if (got > 0 && message.kind == CHANNEL_READY && fd >= 0 && !generation->keys.ready)
-        keys_ready(generation, fd, message.id);
-    else if (fd >= 0)
-        close(fd);
+        return;
+    case GENERATION_KEYS_READY:
+        keys_ready(generation);
+        return;
+    case GENERATION_KEYS_STALE:
+        keys_ready(generation);
+        generation->events->stale(generation);
+    }
 }
 
 static void on_channel(struct ev_loop *loop, ev_io *io, int events)
@@ -203,6 +166,8 @@ static void on_channel(struct ev_loop *loop, ev_io *io, int events)
         if (generation->state == GENERATION_LEAVING)
             kill(child->pid, SIGTERM); /* it did not hear that when it was told */
         check_serving(generation);
+    } else if (got > 0 && message.kind == CHANNEL_PONG) {
+        child->pings = 0;
     } else if (got > 0 && message.kind == CHANNEL_CONNECT) {
         connect_for(generation, child, &message);
     }
@@ -325,18 +290,9 @@ static void forget_master(void *owner)
 static void start_failed(struct generation *generation, struct child *child)
 {
     log_error("cannot start a process: %s", strerror(errno));
+    release_slot(generation, child);
     ev_timer_set(&child->restart, BACKOFF_MAX, 0.);
     ev_timer_start(generation->loop, &child->restart);
-}
-
-/* What a worker needs before it is forked: a way to the key process, into *KEYS, and a slot. */
-static int equip_worker(const struct generation *generation, struct child *child, int *keys)
-{
-    child->slot = worker_slots_take(generation->plan.slots);
-    if (child->slot < 0)
-        return -1;
-    *keys = open_way_to_keys(generation);
-    return *keys < 0 ? -1 : 0;
 }
 
 /* Fork CHILD and watch it. A worker that has no key process yet is started when there is one. */
@@ -348,10 +304,17 @@ static void start_child(struct generation *generation, struct child *child)
     child->started = ev_now(generation->loop);
     if (worker && !generation->keys.ready)
         return;
-    if ((worker && equip_worker(generation, child, &keys) != 0) ||
-        child_start(child, &generation->plan, keys, forget_master) != 0) {
+    if (worker && (child->slot = worker_slots_take(generation->plan.slots)) < 0) {
         start_failed(generation, child);
+        return;
+    }
+    if (worker && (keys = generation_keys_way(generation)) < 0) {
         release_slot(generation, child);
+        restart_later(generation, child);
+        return;
+    }
+    if (child_start(child, &generation->plan, keys, forget_master) != 0) {
+        start_failed(generation, child);
         return;
     }
     ev_child_init(&child->watcher, on_exit_of_child, child->pid, 0);
@@ -441,6 +404,7 @@ static int prepare(struct generation *generation, const struct generation *previ
         return -1;
     plan->totals = worker_totals_find(config, worker_count(config), diag);
     plan->drain_time = (double)config_time(config, PARAM_gatepost_drain_time);
+    plan->sandbox = config_bool(config, PARAM_gatepost_sandbox);
     plan->services = calloc(generation->listeners.count, sizeof(struct service *));
     if (plan->services == NULL)
         abort();
@@ -487,6 +451,29 @@ void generation_start(struct generation *generation)
     make_children(generation);
     ev_timer_start(generation->loop, &generation->ticket_timer);
     start_child(generation, &generation->keys);
+}
+
+/* Ask one child. */
+static bool ping_child(struct child *child)
+{
+    const struct channel_message ping = {.kind = CHANNEL_PING};
+
+    if (child->pid == 0 || !child->ready)
+        return true; /* it is being replaced */
+    bool well = child->pings < PINGS_MAX;
+    if (well)
+        child->pings++;
+    (void)channel_send(child->channel, &ping, -1); /* a full channel is not answered either */
+    return well;
+}
+
+bool generation_ping(struct generation *generation)
+{
+    bool well = ping_child(&generation->keys);
+
+    for (size_t i = 0; i < generation->child_count; i++)
+        well = ping_child(&generation->children[i]) && well;
+    return well;
 }
 
 void generation_status(const struct generation *generation, FILE *out)

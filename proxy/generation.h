@@ -81,6 +81,9 @@ void generation_leave(struct generation *generation, int signal_number);
 /* True if no process is running. */
 bool generation_is_over(const struct generation *generation);
 
+/* Ask each process for a sign of life. False: one has let several questions pass. */
+bool generation_ping(struct generation *generation);
+
 /* A line for each worker, for "gatepost status". */
 void generation_status(const struct generation *generation, FILE *out);
 

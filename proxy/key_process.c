@@ -16,6 +16,10 @@
 #include "proxy/chains.h"
 #include "proxy/channel.h"
 #include "proxy/log.h"
+#include "proxy/sandbox.h"
+#ifdef GATEPOST_TEST_HOOKS
+#include "proxy/forbidden_calls.h"
+#endif
 
 #define REQUESTS_AT_ONCE 32 /* of one worker, before others get their turn */
 #define PEERS_MAX 4096
@@ -202,6 +206,7 @@ static void peer_open(struct key_process *process, int fd)
 /* The master has a worker for us, or is gone. */
 static void on_channel(struct ev_loop *loop, ev_io *io, int events)
 {
+    const struct channel_message pong = {.kind = CHANNEL_PONG};
     struct key_process *process = io->data;
     struct channel_message message;
     int fd;
@@ -214,6 +219,8 @@ static void on_channel(struct ev_loop *loop, ev_io *io, int events)
         check_done(process);
     } else if (got > 0 && message.kind == CHANNEL_KEYS && fd >= 0) {
         peer_open(process, fd);
+    } else if (got > 0 && message.kind == CHANNEL_PING) {
+        (void)channel_send(process->channel, &pong, -1);
     } else if (fd >= 0) {
         close(fd);
     }
@@ -269,7 +276,7 @@ static int load(struct key_process *process, const struct key_process_job *job, 
 }
 
 /* Serve until the end. */
-static void serve(struct key_process *process, int chains, uint32_t digest)
+static void serve(struct key_process *process, bool sandbox, int chains, uint32_t digest)
 {
     const struct channel_message ready = {.kind = CHANNEL_READY, .id = digest};
 
@@ -283,6 +290,11 @@ static void serve(struct key_process *process, int chains, uint32_t digest)
     ev_io_init(&process->channel_io, on_channel, process->channel, EV_READ);
     process->channel_io.data = process;
     ev_io_start(process->loop, &process->channel_io);
+#ifdef GATEPOST_TEST_HOOKS
+    forbidden_calls_watch(process->loop);
+#endif
+    if (sandbox)
+        sandbox_enter(SANDBOX_KEYS);
     if (channel_send(process->channel, &ready, chains) != 0)
         log_fatal("cannot tell the master: %s", strerror(errno));
     close(chains);
@@ -302,7 +314,7 @@ int key_process_run(const struct key_process_job *job, struct diag *diag)
     int chains = load(&process, job, &digest, diag);
     if (chains >= 0) {
         privileges_drop(job->privileges);
-        serve(&process, chains, digest);
+        serve(&process, job->sandbox, chains, digest);
     }
     tls_key_service_free(process.service);
     return chains >= 0 ? EX_OK : EX_CONFIG;

@@ -6,6 +6,7 @@
 #ifndef GATEPOST_PROXY_KEY_PROCESS_H
 #define GATEPOST_PROXY_KEY_PROCESS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "policy/diag.h"
@@ -18,7 +19,8 @@ struct key_process_job {
     struct service **services; /* by listener */
     size_t service_count;
     const struct privileges *privileges;
-    int channel; /* to the master */
+    int channel;  /* to the master */
+    bool sandbox; /* gatepost_sandbox */
 };
 
 /*

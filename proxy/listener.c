@@ -9,6 +9,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "proxy/activation.h"
+
 #define BACKLOG 4096 /* the kernel cuts it to net.core.somaxconn */
 
 /* One socket for one address, or -1 with errno. */
@@ -54,6 +56,25 @@ static void listener_add(struct listener_sockets *sockets, int fd, size_t spec)
     sockets->sockets[sockets->count++] = (struct listener_socket){.fd = fd, .spec = spec};
 }
 
+/* The sockets that systemd passed under a name: "systemd:NAME". */
+static int listener_open_passed(const struct listen_spec *spec, size_t index,
+                                struct listener_sockets *sockets, struct diag *diag)
+{
+    size_t before = sockets->count;
+    size_t cursor = 0;
+    int fd;
+
+    while ((fd = activation_by_name(spec->endpoint.port, &cursor)) >= 0)
+        listener_add(sockets, fd, index);
+    if (sockets->count > before)
+        return 0;
+    diag_error(diag,
+               "gatepost_listen: %s: systemd passed no socket of that name (FileDescriptorName= in "
+               "the socket unit)",
+               spec->name);
+    return -1;
+}
+
 /* All addresses of one listener. A family that the machine does not have is no error as long as
  * another one works. */
 static int listener_open_one(const struct listen_spec *spec, size_t index,
@@ -66,6 +87,9 @@ static int listener_open_one(const struct listen_spec *spec, size_t index,
         .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
     struct addrinfo *found = NULL;
     size_t before = sockets->count;
+
+    if (strcmp(endpoint->host, LISTENER_SYSTEMD) == 0)
+        return listener_open_passed(spec, index, sockets, diag);
     int failure = getaddrinfo(any ? NULL : endpoint->host, endpoint->port, &hints, &found);
 
     if (failure != 0) {
@@ -74,6 +98,10 @@ static int listener_open_one(const struct listen_spec *spec, size_t index,
     }
     for (const struct addrinfo *one = found; one != NULL; one = one->ai_next) {
         int fd = listener_share(previous, one);
+        if (fd < 0)
+            fd = activation_by_address(one->ai_addr, one->ai_addrlen);
+        if (fd < 0 && any && activation_covers(one->ai_addr))
+            continue;
         if (fd < 0)
             fd = listener_bind(one);
         if (fd >= 0) {
@@ -102,6 +130,7 @@ int listener_open(const struct listen_list *list, const struct listener_sockets 
             listener_close(sockets);
             return -1;
         }
+    activation_report_unused(diag);
     return 0;
 }
 

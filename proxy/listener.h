@@ -9,6 +9,9 @@
 #include "policy/diag.h"
 #include "policy/endpoint.h"
 
+/* The host of a listener whose port is the name of sockets that systemd passed. */
+#define LISTENER_SYSTEMD "systemd"
+
 /* One bound socket, and the listener (index into the list) that it belongs to. */
 struct listener_socket {
     int fd;
@@ -23,8 +26,9 @@ struct listener_sockets {
 /*
  * Bind and listen for every element of LIST: all addresses its host resolves to; an empty host or
  * "*" is all IPv4 and all IPv6 addresses of the machine, as two sockets. A socket that PREVIOUS (or
- * NULL) has for an address is shared, so that no connection that waits on it is lost. Sockets are
- * non-blocking and close-on-exec. Returns 0, or -1 after reporting to DIAG (nothing stays open).
+ * NULL) or systemd has for an address is shared, so that no connection that waits on it is lost.
+ * Sockets are non-blocking and close-on-exec. Returns 0, or -1 after reporting to DIAG (nothing
+ * stays open).
  */
 int listener_open(const struct listen_list *list, const struct listener_sockets *previous,
                   struct listener_sockets *sockets, struct diag *diag);

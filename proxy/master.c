@@ -8,13 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
-#include <systemd/sd-daemon.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "proxy/activation.h"
 #include "proxy/control.h"
 #include "proxy/generation.h"
 #include "proxy/log.h"
+#include "proxy/notify.h"
 #include "proxy/version.h"
 
 struct master {
@@ -35,6 +36,7 @@ struct master {
     ev_signal sigint;
     ev_signal sighup;
     ev_signal sigusr1;
+    struct notify_watchdog watchdog;
 };
 
 /* Records of the master itself. */
@@ -106,7 +108,7 @@ static void master_stop(struct master *master, int status)
         return;
     master->stopping = true;
     master->status = status;
-    (void)sd_notify(0, "STOPPING=1");
+    notify_stopping();
     answer_reload(master, false, "gatepost: the daemon is stopping");
     for (struct generation *one = master->leaving; one != NULL; one = one->next)
         generation_leave(one, SIGTERM);
@@ -137,7 +139,7 @@ static void on_serving(struct generation *generation)
     else
         log_info("reload -- version %s, configuration %s", GATEPOST_VERSION,
                  master->source->directory);
-    (void)sd_notifyf(0, "READY=1\nSTATUS=Serving with %zu workers", generation->child_count);
+    notify_serving(generation->child_count, NULL);
     answer_reload(master, true, "gatepost: the new configuration is in force");
     master_reap(master);
     if (master->reload_again)
@@ -157,7 +159,7 @@ static void on_failed(struct generation *generation, int status)
         return;
     }
     log_error("reload failed: the old configuration stays in force");
-    (void)sd_notify(0, "READY=1");
+    notify_serving(master->current->child_count, "the last reload failed");
     answer_reload(master, false, "gatepost: reload failed, the old configuration stays in force");
     master_reap(master);
 }
@@ -194,6 +196,7 @@ static void on_forget(struct generation *generation)
     for (struct generation *one = master->leaving; one != NULL; one = one->next)
         generation_forget(one, false);
     control_forget(master->control);
+    activation_forget();
     log_output_close(master->output);
     ev_loop_destroy(master->loop);
 }
@@ -228,7 +231,7 @@ static void master_reload(struct master *master)
         return;
     }
     master->reload_again = false;
-    (void)sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)(ev_time() * 1e6));
+    notify_reloading();
     struct config *config = config_load(master->source->directory, master->source->overrides,
                                         master->source->override_count, &diag);
     struct generation *generation =
@@ -238,7 +241,7 @@ static void master_reload(struct master *master)
         return;
     }
     log_error("reload failed: the old configuration stays in force");
-    (void)sd_notify(0, "READY=1");
+    notify_serving(master->current->child_count, "the last reload failed");
     answer_reload(master, false, "gatepost: reload failed, the old configuration stays in force");
 }
 
@@ -308,6 +311,14 @@ static void master_watch(struct master *master, ev_signal *watcher, int signal_n
     ev_signal_start(master->loop, watcher);
 }
 
+/* For systemd's watchdog: as long as all that serve answer. */
+static bool is_healthy(void *owner)
+{
+    const struct master *master = owner;
+
+    return master->current == NULL || generation_ping(master->current);
+}
+
 /* Where logs go and commands come from; then only the rights that remain needed are kept. */
 static int master_open(struct master *master, const struct generation *generation,
                        struct diag *diag)
@@ -334,6 +345,7 @@ static int master_open(struct master *master, const struct generation *generatio
     master_watch(master, &master->sigint, SIGINT);
     master_watch(master, &master->sighup, SIGHUP);
     master_watch(master, &master->sigusr1, SIGUSR1);
+    notify_watchdog_start(&master->watchdog, master->loop, is_healthy, master);
     return 0;
 }
 
@@ -346,6 +358,7 @@ int master_run(struct config *config, const struct master_source *source,
 
     if (master.loop == NULL)
         log_fatal("cannot make an event loop");
+    activation_take(&findings->diag);
     struct generation *generation = generation_new(config, NULL, &findings->diag);
     if (generation == NULL)
         return EX_CONFIG;

@@ -9,6 +9,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "proxy/log.h"
@@ -121,6 +122,18 @@ static bool has_capability(cap_value_t capability)
     return value == CAP_SET;
 }
 
+/* A process that serves has as many descriptors as it may, and starts no others. */
+static void set_limits(void)
+{
+    const struct rlimit none = {0, 0};
+    struct rlimit files;
+
+    must(getrlimit(RLIMIT_NOFILE, &files) == 0, "RLIMIT_NOFILE");
+    files.rlim_cur = files.rlim_max;
+    must(setrlimit(RLIMIT_NOFILE, &files) == 0, "RLIMIT_NOFILE");
+    must(setrlimit(RLIMIT_NPROC, &none) == 0, "RLIMIT_NPROC");
+}
+
 /* No core files, and no other process may look inside. */
 static void forbid_inspection(void)
 {
@@ -132,6 +145,7 @@ static void forbid_inspection(void)
 
 void privileges_drop(const struct privileges *privileges)
 {
+    tzset(); /* the time zone is a file */
     if (privileges->root) {
         must(chroot(privileges->root_directory) == 0, "chroot");
         must(chdir("/") == 0, "chdir");
@@ -145,6 +159,7 @@ void privileges_drop(const struct privileges *privileges)
     }
     set_capabilities(NULL, 0);
     must(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0, "PR_SET_NO_NEW_PRIVS");
+    set_limits();
     forbid_inspection();
     if (privileges->root)
         must(setuid(0) != 0 && getuid() == privileges->uid, "setuid(0) still works");

@@ -1,8 +1,8 @@
 /*
  * privileges.h: giving up rights. The recipe is the same in each process that faces the network:
- * empty root, ids, supplementary groups, capabilities (all five sets), no_new_privs, not dumpable
- * (capabilities(7), prctl(2)). Whatever of it fails is fatal: a process that could not give up its
- * rights must not serve.
+ * empty root, ids, supplementary groups, capabilities (all five sets), no_new_privs, not dumpable,
+ * no new processes (capabilities(7), prctl(2), setrlimit(2)). Whatever of it fails is fatal: a
+ * process that could not give up its rights must not serve.
  */
 #ifndef GATEPOST_PROXY_PRIVILEGES_H
 #define GATEPOST_PROXY_PRIVILEGES_H

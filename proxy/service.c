@@ -5,7 +5,6 @@
 #include <strings.h>
 
 #include "proxy/service_rules.h"
-#include "proxy/service_tickets.h"
 
 static const struct {
     const char *word;

@@ -11,7 +11,11 @@
 #include "proxy/channel.h"
 #include "proxy/connection.h"
 #include "proxy/log.h"
+#include "proxy/sandbox.h"
 #include "proxy/service_tickets.h"
+#ifdef GATEPOST_TEST_HOOKS
+#include "proxy/forbidden_calls.h"
+#endif
 
 #define ACCEPTS_AT_ONCE 16
 #define ACCEPT_PAUSE_SECONDS 1.
@@ -202,6 +206,7 @@ static void worker_on_sigterm(struct ev_loop *loop, ev_signal *signal, int event
 static void worker_on_channel(struct ev_loop *loop, ev_io *io, int events)
 {
     struct worker *worker = io->data;
+    const struct channel_message pong = {.kind = CHANNEL_PONG};
     struct channel_message message;
     int fd;
 
@@ -214,6 +219,8 @@ static void worker_on_channel(struct ev_loop *loop, ev_io *io, int events)
         dial_answer(&worker->channel, message.id, fd, message.value);
     } else if (got > 0 && message.kind == CHANNEL_KEYS && fd >= 0) {
         key_link_attach(worker->keys, fd);
+    } else if (got > 0 && message.kind == CHANNEL_PING) {
+        (void)channel_send(worker->channel.fd, &pong, -1);
     } else if (fd >= 0) {
         close(fd);
     }
@@ -354,6 +361,11 @@ int worker_run(const struct worker_job *job)
     for (size_t i = 0; i < job->listener_count; i++)
         worker_listen(worker, job, i);
     worker_open_sockets(worker, job);
+#ifdef GATEPOST_TEST_HOOKS
+    forbidden_calls_watch(worker->loop);
+#endif
+    if (job->sandbox)
+        sandbox_enter(SANDBOX_WORKER);
     if (channel_send(job->channel, &ready, -1) != 0)
         log_fatal("cannot tell the master: %s", strerror(errno));
     ev_run(worker->loop, 0);

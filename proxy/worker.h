@@ -88,12 +88,14 @@ struct worker_job {
     struct limits *limits;
     unsigned slot;     /* in LIMITS, this process's own */
     double drain_time; /* seconds */
+    bool sandbox;      /* gatepost_sandbox */
 };
 
 /*
  * Serve until told to leave: SIGUSR2 (others have taken over) lets sessions go on to their end,
  * SIGTERM (or the master's being gone) ends them at their next pause; both within drain_time.
- * Rights are given up already. Returns the exit status.
+ * Rights are given up already, but for the system calls that no session needs. Returns the exit
+ * status.
  */
 int worker_run(const struct worker_job *job);
 

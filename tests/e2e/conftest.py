@@ -11,7 +11,7 @@ import pytest
 from harness.backend import Backend
 from harness.certs import make_certificate
 from harness.client import Client
-from harness.daemon import BINARY, HOSTNAME, Gatepost
+from harness.daemon import BINARY, HOOKS, HOSTNAME, Gatepost
 from harness.postfix import DOMAIN, PrivatePostfix
 
 _daemons = []  # of the test that is running: their output is shown if it fails
@@ -20,6 +20,8 @@ _daemons = []  # of the test that is running: their output is shown if it fails
 def pytest_configure():
     if not os.access(BINARY, os.X_OK):
         pytest.exit("GATEPOST must name the gatepost binary (tests/run does that)", 2)
+    if not os.access(HOOKS, os.X_OK):
+        pytest.exit("GATEPOST_HOOKS must name one with test hooks (tests/run does that)", 2)
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -18,7 +18,9 @@ static const uint16_t rsa_sha384[] = {SSL_SIGN_RSA_PSS_RSAE_SHA384, 0};
 static void test_negotiation(void **state)
 {
     static char ecdhe_ecdsa[] = "ECDHE-ECDSA-AES128-GCM-SHA256", aes128[] = "AES128-SHA:AES256-SHA",
-                p384[] = "P-384", order[] = "P-521:X25519";
+                p384[] = "P-384",
+                rsa_first[] = "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-AES128-SHA:AES128-SHA",
+                order[] = "P-521:X25519";
     static const struct {
         const char *name;
         struct tls_policy policy;
@@ -117,6 +119,24 @@ static void test_negotiation(void **state)
          {.max = TLS1_2_VERSION, .ciphers = "AES256-SHA:AES128-SHA"},
          TLS_OK,
          "TLSv1.2 with cipher AES256-SHA (256/256 bits)"},
+        {"1.2 both, the server's order begins with RSA",
+         {.server_preference = true, .cipher_list = rsa_first},
+         "ER",
+         {.max = TLS1_2_VERSION, .ciphers = "ECDHE-ECDSA-AES128-SHA:ECDHE-RSA-AES256-GCM-SHA384"},
+         TLS_OK,
+         "TLSv1.2 with cipher ECDHE-RSA-AES256-GCM-SHA384 (256/256 bits)"},
+        {"1.2 both, the server's order begins with RSA, which the client lacks",
+         {.server_preference = true, .cipher_list = rsa_first},
+         "ER",
+         {.max = TLS1_2_VERSION, .ciphers = "ECDHE-ECDSA-AES128-SHA:AES128-SHA"},
+         TLS_OK,
+         "TLSv1.2 with cipher ECDHE-ECDSA-AES128-SHA (128/128 bits)"},
+        {"1.2 both, the server's order does not count",
+         {.cipher_list = rsa_first},
+         "ER",
+         {.max = TLS1_2_VERSION, .ciphers = "ECDHE-ECDSA-AES128-SHA:ECDHE-RSA-AES256-GCM-SHA384"},
+         TLS_OK,
+         "TLSv1.2 with cipher ECDHE-ECDSA-AES128-SHA (128/128 bits)"},
         {"1.3 RSA",
          {0},
          "R",

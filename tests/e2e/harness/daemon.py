@@ -10,6 +10,8 @@ from .ports import free_port
 from .wait import DEADLINE, read_text, wait_for_line, wait_until
 
 BINARY = os.environ.get("GATEPOST", "")
+KEYS_NAME = "gatepost-keys"
+HOOKS = os.environ.get("GATEPOST_HOOKS", "")  # the same, built with --define=test_hooks=1
 HOSTNAME = "front.gatepost.test"
 _SANITIZER_REPORT = re.compile(r"(ERROR|WARNING): \w+Sanitizer|runtime error:")
 
@@ -48,6 +50,9 @@ class Gatepost:
         self.parameters = self.default_parameters(certificate, backend, user) | parameters
         self.process = None
         self.environment = {}  # besides the test's own
+        self.binary = BINARY
+        self.launcher = []  # a command that runs the daemon
+        self.descriptors = ()  # that it inherits
         self.write_config()
 
     @property
@@ -94,11 +99,19 @@ class Gatepost:
 
     def start(self, preexec=None):
         """Starts it in the foreground, and waits until it serves."""
+        self.launch(preexec)
+        return self.wait_ready()
+
+    def launch(self, preexec=None):
+        """Starts it."""
         with open(self.stderr_path, "ab") as stderr:
             self.process = subprocess.Popen(
-                [BINARY, "-c", self.directory, "run"], stdin=subprocess.DEVNULL,
+                [*self.launcher, self.binary, "-c", self.directory, "run"], stdin=subprocess.DEVNULL,
                 stdout=stderr, stderr=stderr, start_new_session=True, preexec_fn=preexec,
-                env=os.environ | self.environment)
+                env=os.environ | self.environment, pass_fds=self.descriptors)
+
+    def wait_ready(self):
+        """Waits until it serves."""
         wait_until(lambda: self._is_ready(), f"the daemon's start\n{self.output()}")
         return self
 
@@ -148,11 +161,21 @@ class Gatepost:
                 pass
         self.process.wait()
 
-    def workers(self):
-        """The process ids of the workers: the master's children."""
+    def children(self):
+        """The process ids of all processes but the master."""
         master = str(self.process.pid)
         return [pid for pid in session_processes(self.process.pid)
                 if process_status(pid).get("PPid") == master]
+
+    def workers(self):
+        """The process ids of the workers: the master's children but for those with the keys."""
+        return [pid for pid in self.children()
+                if process_status(pid).get("Name") != KEYS_NAME]
+
+    def key_processes(self):
+        """The process ids of those."""
+        return [pid for pid in self.children()
+                if process_status(pid).get("Name") == KEYS_NAME]
 
     # What it says
 
