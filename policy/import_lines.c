@@ -26,6 +26,10 @@ static const struct {
     {"smtpd_tls_received_header", IMPORT_KEEP,
      "Postfix's Received: cannot say any more what it does not see; gatepost says it in a header "
      "field of its own, Received-TLS:."},
+    {"smtpd_upstream_proxy_protocol", IMPORT_COMMENT,
+     "If the proxy is to stand in front of gatepost, set this and "
+     "gatepost_upstream_proxy_networks; "
+     "see the manual, \"Behind a load balancer\"."},
     {"syslog_name", IMPORT_COMMENT,
      "Left to Postfix: with the same name in the log, each connection would be counted twice."},
 };

@@ -44,9 +44,8 @@ static const struct {
     const char *text;
 } params[] = {
     {"postscreen_upstream_proxy_protocol", "", DIAG_WARNING,
-     "a proxy stands before port 25 already. gatepost does not read PROXY headers from clients, "
-     "and "
-     "would take the proxy for the client"},
+     "a proxy stands before port 25 already. Until gatepost has smtpd_upstream_proxy_protocol and "
+     "gatepost_upstream_proxy_networks, it takes the proxy for the client"},
     {"relay_clientcerts", "", DIAG_WARNING, "no certificate is ever found in it"},
     {"requiretls_enable", "no", DIAG_INFO, "REQUIRETLS (RFC 8689) is not announced"},
     {"smtpd_milter_maps", "", DIAG_INFO,
@@ -60,9 +59,8 @@ static const struct {
     {"smtpd_tls_received_header", "no", DIAG_INFO,
      "Received: says nothing on TLS, and ESMTP instead of ESMTPS: read Received-TLS:"},
     {"smtpd_upstream_proxy_protocol", "", DIAG_WARNING,
-     "a proxy stands before port 25 already. gatepost does not read PROXY headers from clients, "
-     "and "
-     "would take the proxy for the client"},
+     "a proxy stands before port 25 already. Until gatepost has smtpd_upstream_proxy_protocol and "
+     "gatepost_upstream_proxy_networks, it takes the proxy for the client"},
 };
 
 /* Whether WORD stands in VALUE. */

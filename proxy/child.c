@@ -73,6 +73,8 @@ static int worker_main(const struct child *child, const struct child_plan *plan,
         .channel = channel,
         .keys = link,
         .stats = child->stats,
+        .limits = worker_slots_limits(plan->slots, &plan->totals),
+        .slot = (unsigned)child->slot,
         .drain_time = plan->drain_time,
         .sandbox = plan->sandbox,
     };

@@ -14,6 +14,7 @@
 #include "proxy/privileges.h"
 #include "proxy/service.h"
 #include "proxy/worker.h"
+#include "proxy/worker_slots.h"
 
 enum child_role { CHILD_WORKER, CHILD_KEYS };
 
@@ -24,6 +25,8 @@ struct child_plan {
     struct listener_sockets sockets;
     struct privileges privileges;
     double drain_time;
+    struct worker_totals totals;
+    struct worker_slots *slots; /* the master's */
     int chains;   /* what the key process has loaded (proxy/chains.h); -1: nothing yet */
     bool sandbox; /* gatepost_sandbox */
 };
@@ -34,6 +37,7 @@ struct child {
     int channel;
     int log;
     bool ready;
+    int slot;       /* of a worker, while it runs; else -1 */
     unsigned pings; /* sent and not answered */
     bool outspoken; /* says warnings about certificates and TLS settings */
     double started;

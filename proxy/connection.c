@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "proxy/connection_io.h"
+#include "proxy/connection_proxy.h"
 #include "proxy/log.h"
 
 #define LINGER_SECONDS 5.
@@ -114,7 +115,9 @@ static void connection_destroy(struct connection *connection)
 
     ev_io_stop(worker->loop, &connection->client_io);
     ev_timer_stop(worker->loop, &connection->timer);
-    session_end(&connection->session, connection->reason);
+    if (connection->session.magic == SESSION_MAGIC)
+        session_end(&connection->session, connection->reason);
+    free(connection->proxy);
     connection_close_backend(connection);
     tls_conn_free(connection->tls);
     close(connection->client_fd);
@@ -135,6 +138,18 @@ static void connection_destroy(struct connection *connection)
     free(connection);
 }
 
+/* Replies wait, because the client has made many errors. */
+static bool connection_pauses(struct connection *connection)
+{
+    const struct session *session = &connection->session;
+
+    if (!session->limits.pause)
+        return false;
+    if (connection->pause_until == 0.)
+        connection->pause_until = ev_now(connection->worker->loop) + session->service->error_sleep;
+    return true;
+}
+
 /* Nothing more can be told to the client. */
 static void connection_die(struct connection *connection, const char *reason)
 {
@@ -151,6 +166,7 @@ static void connection_log_handshake(struct connection *connection, enum tls_res
 
     session_namaddr(&connection->session, namaddr);
     atomic_fetch_add(&connection->worker->stats->handshake_failures, 1);
+    session_tls_failed(&connection->session);
     if (result == TLS_FAILED) {
         log_info("SSL_accept error from %s: %s", namaddr, tls_conn_reason(connection->tls));
         log_warning("TLS library problem: %s", tls_conn_error_text(connection->tls));
@@ -254,7 +270,8 @@ static void connection_dial(struct connection *connection)
 
     if (dial == NULL)
         log_fatal("out of memory for a backend connection");
-    if (getsockname(connection->client_fd, (struct sockaddr *)&name, &length) == 0)
+    if (connection->session.server.family == 0 &&
+        getsockname(connection->client_fd, (struct sockaddr *)&name, &length) == 0)
         client_address_set(&connection->session.server, (const struct sockaddr *)&name);
     *dial = (struct dial){.loop = connection->worker->loop,
                           .upstream = connection->session.service->upstream,
@@ -321,17 +338,21 @@ static double connection_deadline(const struct connection *connection)
 {
     const struct session *session = &connection->session;
     const struct service *service = session->service;
-    double deadline = connection->client_active + service->timeout;
+    const double idle = connection->client_active;
 
     if (connection->phase == CONNECTION_LINGER)
         return connection->phase_since + LINGER_SECONDS;
+    if (connection->phase == CONNECTION_PROXY)
+        return connection->phase_since + connection->listener->service->proxy_timeout;
     if (connection->phase == CONNECTION_HANDSHAKE)
         return connection->phase_since + service->starttls_timeout;
+    if (session->limits.pause)
+        return connection->pause_until;
     if (connection->dial != NULL || session->wants_capabilities)
         return ev_now(connection->worker->loop) + 86400.; /* dial and probe have timers */
     if (session_waits_for_backend(session))
         return connection->backend_active + service->upstream->timeout;
-    return deadline;
+    return idle + service->timeout;
 }
 
 /* Decide what is waited for next: the only place that starts watchers. */
@@ -342,16 +363,17 @@ static void connection_arm(struct connection *connection)
     int client = 0;
     int backend = 0;
 
-    if (connection->phase == CONNECTION_LINGER)
+    (void)connection_pauses(connection);
+    if (connection->phase == CONNECTION_LINGER || connection->phase == CONNECTION_PROXY)
         client = EV_READ;
     else if (connection->phase == CONNECTION_HANDSHAKE)
         client = connection->tls_wants_key ? 0 : connection->tls_wants_write ? EV_WRITE : EV_READ;
     else if (session_waits_for_client(session))
         client = EV_READ;
-    if (connection->phase != CONNECTION_LINGER &&
+    if (connection->phase != CONNECTION_LINGER && !session->limits.pause &&
         (buffer_length(&session->client_out) > 0 || connection->tls_wants_write))
         client |= EV_WRITE;
-    if (connection->backend_fd >= 0) {
+    if (connection->backend_fd >= 0 && !session->limits.pause) {
         if (buffer_length(&session->client_out) < SESSION_OUT_LIMIT)
             backend = EV_READ;
         if (session->relay != NULL && buffer_length(&session->relay->out) > 0)
@@ -372,6 +394,40 @@ static void connection_arm(struct connection *connection)
     }
 }
 
+/* Greet, unless TLS comes first. */
+static void connection_begin(struct connection *connection)
+{
+    char early[256];
+    ssize_t got = 0;
+
+    connection->session.limits.shared = connection->worker->limits;
+    connection->session.limits.slot = connection->worker->slot;
+    connection->session.limits.now = connection_clock();
+    session_begin(&connection->session, connection->listener->service, &connection_tls);
+    if (connection->session.service->wrappermode)
+        return;
+    got = recv(connection->client_fd, early, sizeof(early), MSG_PEEK | MSG_DONTWAIT);
+    session_greet(&connection->session, early, got > 0 ? (size_t)got : 0);
+}
+
+/* Where the header of a proxy stands. True if the session has begun. */
+static bool connection_proxied(struct connection *connection, enum connection_proxied how)
+{
+    if (how == CONNECTION_PROXY_WAITS) {
+        if (connection->phase != CONNECTION_PROXY)
+            connection->phase_since = ev_now(connection->worker->loop);
+        connection->phase = CONNECTION_PROXY;
+        return connection->client_readable;
+    }
+    connection->phase = CONNECTION_CLEARTEXT;
+    connection->client_active = ev_now(connection->worker->loop);
+    if (how == CONNECTION_PROXY_DONE)
+        connection_begin(connection);
+    else
+        session_begin_unknown(&connection->session, connection->listener->service, &connection_tls);
+    return true;
+}
+
 /* One round of reading, thinking and writing. True if another may get further. */
 static bool connection_round(struct connection *connection)
 {
@@ -382,8 +438,12 @@ static bool connection_round(struct connection *connection)
         connection_drink(connection);
         return false;
     }
+    if (connection->phase == CONNECTION_PROXY)
+        return connection_proxied(connection, connection_proxy_read(connection));
     if (connection->phase == CONNECTION_HANDSHAKE)
         return connection_handshake(connection);
+    if (connection_pauses(connection))
+        return false;
     /* Before a new command goes to a backend that had nothing to do: is it still there? */
     if (connection->client_readable && session_backend_idles(session))
         connection->backend_readable = true;
@@ -391,6 +451,8 @@ static bool connection_round(struct connection *connection)
     progress = connection_read_client(connection) || progress;
     session_run(session);
     progress = connection_write_backend(connection) || progress;
+    if (connection_pauses(connection))
+        return false;
     progress = connection_write_client(connection) || progress;
     progress = connection_serve(connection) || progress;
     connection_check_end(connection);
@@ -405,6 +467,7 @@ void connection_work(struct connection *connection)
     if (connection->working)
         return;
     connection->working = true;
+    connection->session.limits.now = connection_clock();
     do {
         connection_lend(connection);
         progress = connection_round(connection);
@@ -454,11 +517,19 @@ static void connection_on_timer(struct ev_loop *loop, ev_timer *timer, int event
     }
     if (connection->phase == CONNECTION_LINGER) {
         connection->dead = true;
+    } else if (connection->phase == CONNECTION_PROXY) {
+        connection_proxy_timeout(connection);
+        (void)connection_proxied(connection, CONNECTION_PROXY_FAILED);
     } else if (connection->phase == CONNECTION_HANDSHAKE) {
         atomic_fetch_add(&connection->worker->stats->handshake_failures, 1);
         log_info("SSL_accept error from %s: %s", session_namaddr(session, namaddr),
                  strerror(ETIMEDOUT));
+        session_tls_failed(session);
         connection_die(connection, "lost connection");
+    } else if (session->limits.pause) {
+        session->limits.pause = false;
+        connection->pause_until = 0.;
+        connection->client_active = connection->backend_active = ev_now(loop);
     } else if (session->ending != SESSION_GOES_ON) {
         connection_die(connection, "timeout"); /* it does not even take the last words */
     } else if (session_waits_for_backend(session)) {
@@ -468,19 +539,6 @@ static void connection_on_timer(struct ev_loop *loop, ev_timer *timer, int event
         session_client_timeout(session);
     }
     connection_work(connection);
-}
-
-/* Greet, unless TLS comes first. */
-static void connection_begin(struct connection *connection)
-{
-    char early[256];
-    ssize_t got = 0;
-
-    session_begin(&connection->session, connection->listener->service, &connection_tls);
-    if (connection->session.service->wrappermode)
-        return;
-    got = recv(connection->client_fd, early, sizeof(early), MSG_PEEK | MSG_DONTWAIT);
-    session_greet(&connection->session, early, got > 0 ? (size_t)got : 0);
 }
 
 void connection_open(struct worker_listener *listener, int fd, const struct sockaddr *peer)
@@ -514,7 +572,10 @@ void connection_open(struct worker_listener *listener, int fd, const struct sock
     atomic_fetch_add(&worker->stats->sessions, 1);
     atomic_fetch_add(&worker->stats->open, 1);
     client_address_set(&connection->session.client, peer);
-    connection_begin(connection);
+    if (listener->service->proxies == NULL)
+        connection_begin(connection);
+    else
+        (void)connection_proxied(connection, connection_proxy_begin(connection));
     connection_work(connection);
 }
 
@@ -522,7 +583,7 @@ void connection_drain(struct connection *connection, bool force)
 {
     if (connection->phase == CONNECTION_LINGER)
         return;
-    if (connection->phase == CONNECTION_HANDSHAKE) {
+    if (connection->phase == CONNECTION_HANDSHAKE || connection->phase == CONNECTION_PROXY) {
         connection_die(connection, "lost connection");
     } else {
         session_drain(&connection->session, force);

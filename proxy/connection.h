@@ -16,6 +16,7 @@
 
 enum connection_phase {
     CONNECTION_CLEARTEXT,
+    CONNECTION_PROXY, /* the header that tells who the client is comes first; no session yet */
     CONNECTION_HANDSHAKE,
     CONNECTION_TLS,
     CONNECTION_LINGER /* all was said; reading the rest so that the last words arrive */
@@ -36,14 +37,16 @@ struct connection {
     bool tls_wants_write; /* TLS cannot go on before it can send */
     bool tls_wants_key;   /* ...before the key process has answered */
     bool queued_again;
-    bool working;         /* connection_work is on the stack */
-    bool dead;            /* destroy when it is left */
-    const char *reason;   /* for session_end */
-    struct tls_conn *tls; /* NULL: cleartext */
-    struct dial *dial;    /* NULL: not connecting */
-    double client_active; /* loop time of the last byte from or to the client */
+    bool working;                   /* connection_work is on the stack */
+    bool dead;                      /* destroy when it is left */
+    const char *reason;             /* for session_end */
+    struct tls_conn *tls;           /* NULL: cleartext */
+    struct connection_proxy *proxy; /* a header that is not yet complete; else NULL. Owned. */
+    struct dial *dial;              /* NULL: not connecting */
+    double client_active;           /* loop time of the last byte from or to the client */
     double backend_active;
     double phase_since; /* of the handshake or the linger */
+    double pause_until; /* while the session pauses; else 0 */
     ev_io client_io;
     ev_io backend_io;
     ev_timer timer;

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #define READ_SIZE 65536 /* most that is read at once */
 
@@ -138,6 +139,11 @@ bool connection_read_backend(struct connection *connection)
     }
     int error = got < 0 ? errno : 0;
     session_run(session); /* what it said before it left is still true */
+    if (session->limits.pause) {
+        connection->backend_readable =
+            true; /* it has not had its say; the end will be seen again */
+        return true;
+    }
     if (session->relay != NULL && session->relay->state != RELAY_LOST)
         session_backend_eof(session, error);
     return true;
@@ -232,6 +238,14 @@ void connection_watch(struct ev_loop *loop, ev_io *io, int fd, int events)
         return;
     ev_io_set(io, fd, events);
     ev_io_start(loop, io);
+}
+
+uint64_t connection_clock(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec;
 }
 
 void connection_again(struct connection *connection)

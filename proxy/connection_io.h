@@ -34,6 +34,9 @@ void connection_drink(struct connection *connection);
 /* Watch FD for EVENTS (0: not at all), without touching a watcher that already does. */
 void connection_watch(struct ev_loop *loop, ev_io *io, int fd, int events);
 
+/* The clock of limits.h. */
+uint64_t connection_clock(void);
+
 /* Run the connection once more after everybody else had a turn. */
 void connection_again(struct connection *connection);
 

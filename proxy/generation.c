@@ -205,6 +205,13 @@ static void log_exit(const struct child *child, int status)
         log_warning("process %ld exited with status %d", (long)child->pid, WEXITSTATUS(status));
 }
 
+/* CHILD holds nothing any more. */
+static void release_slot(const struct generation *generation, struct child *child)
+{
+    worker_slots_release(generation->plan.slots, child->slot);
+    child->slot = -1;
+}
+
 /* A child is gone: take back what led to it. */
 static void reap_child(struct generation *generation, struct child *child, int status)
 {
@@ -218,6 +225,7 @@ static void reap_child(struct generation *generation, struct child *child, int s
     child->outspoken = false;
     if (child->stats != NULL)
         atomic_store(&child->stats->open, 0);
+    release_slot(generation, child);
 }
 
 /* Start CHILD again, later if it did not live long. */
@@ -278,6 +286,15 @@ static void forget_master(void *owner)
     generation->events->forget(generation);
 }
 
+/* CHILD could not be started. */
+static void start_failed(struct generation *generation, struct child *child)
+{
+    log_error("cannot start a process: %s", strerror(errno));
+    release_slot(generation, child);
+    ev_timer_set(&child->restart, BACKOFF_MAX, 0.);
+    ev_timer_start(generation->loop, &child->restart);
+}
+
 /* Fork CHILD and watch it. A worker that has no key process yet is started when there is one. */
 static void start_child(struct generation *generation, struct child *child)
 {
@@ -287,14 +304,17 @@ static void start_child(struct generation *generation, struct child *child)
     child->started = ev_now(generation->loop);
     if (worker && !generation->keys.ready)
         return;
+    if (worker && (child->slot = worker_slots_take(generation->plan.slots)) < 0) {
+        start_failed(generation, child);
+        return;
+    }
     if (worker && (keys = generation_keys_way(generation)) < 0) {
+        release_slot(generation, child);
         restart_later(generation, child);
         return;
     }
     if (child_start(child, &generation->plan, keys, forget_master) != 0) {
-        log_error("cannot start a process: %s", strerror(errno));
-        ev_timer_set(&child->restart, BACKOFF_MAX, 0.);
-        ev_timer_start(generation->loop, &child->restart);
+        start_failed(generation, child);
         return;
     }
     ev_child_init(&child->watcher, on_exit_of_child, child->pid, 0);
@@ -324,7 +344,7 @@ static void init_child(struct generation *generation, struct child *child, enum 
     child->role = role;
     child->owner = generation;
     child->backoff = BACKOFF_FIRST;
-    child->channel = child->log = -1;
+    child->channel = child->log = child->slot = -1;
     child->log_pending = malloc(LOG_PIPE_BUFFER);
     if (child->log_pending == NULL)
         log_fatal("out of memory for processes");
@@ -382,6 +402,7 @@ static int prepare(struct generation *generation, const struct generation *previ
     if (privileges_prepare(config, &plan->privileges, diag) != 0 ||
         listen_list_parse(config, &generation->listeners, diag) != 0)
         return -1;
+    plan->totals = worker_totals_find(config, worker_count(config), diag);
     plan->drain_time = (double)config_time(config, PARAM_gatepost_drain_time);
     plan->sandbox = config_bool(config, PARAM_gatepost_sandbox);
     plan->services = calloc(generation->listeners.count, sizeof(struct service *));
@@ -418,6 +439,11 @@ struct generation *generation_new(struct config *config, const struct generation
         return generation;
     generation_free(generation);
     return NULL;
+}
+
+size_t generation_workers(const struct generation *generation)
+{
+    return worker_count(generation->config);
 }
 
 void generation_start(struct generation *generation)

@@ -68,7 +68,10 @@ struct generation {
 struct generation *generation_new(struct config *config, const struct generation *previous,
                                   struct diag *diag);
 
-/* Start the workers. loop, events, owner and output must be set. */
+/* How many workers it has, or will have. */
+size_t generation_workers(const struct generation *generation);
+
+/* Start the workers. loop, events, owner and output must be set, and plan.slots. */
 void generation_start(struct generation *generation);
 
 /* End. The workers get SIGNAL: SIGTERM ends sessions at their next pause, SIGUSR2 lets them go on;

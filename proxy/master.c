@@ -1,5 +1,6 @@
 #include "proxy/master.h"
 
+#include <errno.h>
 #include <ev.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -22,6 +23,7 @@ struct master {
     const struct master_source *source;
     struct log_output *output;
     struct control *control;
+    struct worker_slots *slots;
     struct generation *current;    /* NULL until the first one serves, and when stopping */
     struct generation *coming;     /* starting */
     struct generation *leaving;    /* a list */
@@ -214,6 +216,7 @@ static void master_launch(struct master *master, struct generation *generation)
     generation->events = &master_events;
     generation->owner = master;
     generation->output = master->output;
+    generation->plan.slots = master->slots;
     master->coming = generation;
     generation_start(generation);
 }
@@ -329,6 +332,11 @@ static int master_open(struct master *master, const struct generation *generatio
                                    on_command, master, diag);
     if (master->control == NULL)
         return -1;
+    master->slots = worker_slots_new(&generation->plan.totals, generation_workers(generation));
+    if (master->slots == NULL) {
+        diag_error(diag, "cannot make memory for counters: %s", strerror(errno));
+        return -1;
+    }
     privileges_limit_master(&generation->plan.privileges);
     log_output_set_starting(master->output, true);
     log_set_sink(master_log, master->output);
@@ -365,5 +373,6 @@ int master_run(struct config *config, const struct master_source *source,
     control_close(master.control);
     log_set_sink(NULL, NULL);
     log_output_close(master.output);
+    worker_slots_free(master.slots);
     return master.status;
 }

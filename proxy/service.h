@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <time.h>
 
+#include "policy/address_list.h"
 #include "policy/config.h"
 #include "policy/diag.h"
 #include "policy/policy_table.h"
@@ -19,6 +20,7 @@
 
 #include "proxy/client_address.h"
 #include "proxy/data_stream.h"
+#include "proxy/limits.h"
 #include "proxy/upstream.h"
 
 /* What TLS holds for a peer. Lines of a policy table that say the same share one. */
@@ -49,6 +51,15 @@ struct service {
     size_t line_limit;       /* line_length_limit */
     double timeout;          /* smtpd_timeout, seconds */
     double starttls_timeout; /* seconds */
+    struct limits_rules limits;
+    struct address_list *exempt;  /* smtpd_client_event_limit_exceptions. Owned. */
+    struct address_list *proxies; /* gatepost_upstream_proxy_networks. Owned; NULL: a client's
+                                     own address is that of its connection */
+    double proxy_timeout;         /* seconds */
+    uint32_t soft_error_limit;    /* 0: none, as for the next two */
+    uint32_t hard_error_limit;
+    uint32_t junk_limit;
+    double error_sleep; /* seconds */
 };
 
 /*

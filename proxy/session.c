@@ -37,7 +37,27 @@ void session_begin(struct session *session, struct service *service,
         else
             session_last_words(session, SESSION_CLOSE_LINGER, "421 4.7.1 %s Error: access denied",
                                service->hostname);
+        return;
     }
+    session_limits_connect(session);
+}
+
+void session_begin_unknown(struct session *session, struct service *service,
+                           const struct session_tls *tls_questions)
+{
+    char namaddr[SESSION_NAMADDR_MAX];
+
+    session->magic = SESSION_MAGIC;
+    session->service = service;
+    session->tls_questions = tls_questions;
+    session->rule = &service->main;
+    session->where_text = "CONNECT";
+    log_info("connect from %s", session_namaddr(session, namaddr));
+    if (service->wrappermode)
+        session_last_nothing(session);
+    else
+        session_last_words(session, SESSION_CLOSE_LINGER, "421 4.3.0 %s Server local error",
+                           service->hostname);
 }
 
 void session_greet(struct session *session, const char *pending, size_t pending_length)
@@ -66,6 +86,7 @@ void session_answer(struct session *session, enum smtp_verb verb, const char *te
         relay_expect(session->relay, EXPECT_LOCAL, verb, text);
         return;
     }
+    session_limits_reply(session, text);
     buffer_append(&session->client_out, text, strlen(text));
     if (text[0] == '2' || text[0] == '3')
         session_count_ok(session, verb);
@@ -82,6 +103,7 @@ void session_last_words(struct session *session, enum session_ending ending, con
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
+    session_limits_reply(session, text);
     buffer_printf(&session->client_out, "%s\r\n", text);
     session->state = SESSION_ENDING;
     session->ending = ending;
@@ -131,8 +153,12 @@ void session_run(struct session *session)
 
     do {
         progress = false;
+        if (session->limits.pause)
+            return;
         if (session->relay != NULL)
             progress = session_run_backend(session);
+        if (session->limits.pause)
+            return;
         switch (session->state) {
         case SESSION_COMMAND:
         case SESSION_SKIP:
@@ -156,7 +182,7 @@ bool session_waits_for_client(const struct session *session)
 {
     const struct relay *relay = session->relay;
 
-    if (session->client_eof || session->blocked)
+    if (session->client_eof || session->blocked || session->limits.pause)
         return false;
     switch (session->state) {
     case SESSION_COMMAND:
@@ -223,15 +249,19 @@ void session_tls_established(struct session *session)
     session->authenticated = false;
     session->tls = true;
     const char *name = session->tls_questions->server_name(session);
-    if (session->service->log_summary && session->tls_questions->summary(session, &summary))
+    bool known = session->tls_questions->summary(session, &summary);
+    if (session->service->log_summary && known)
         log_info("%s TLS connection established from %s%s%s: %s",
                  tls_peer_status_text(summary.peer), session_namaddr(session, namaddr),
                  name[0] != '\0' ? " to " : "", name, tls_summary_text(&summary, text));
+    bool allowed = session_limits_handshake(session, known && summary.resumed);
     session->refusal = session->tls_questions->refusal(session);
     if (session->refusal != NULL)
         log_info("NOQUEUE: abort: TLS from %s: %s", session_namaddr(session, namaddr),
                  session->refusal);
-    if (session->state == SESSION_WRAPPER) {
+    if (!allowed) {
+        session_limits_refuse_tls(session);
+    } else if (session->state == SESSION_WRAPPER) {
         session->state = SESSION_COMMAND;
         if (session->refusal != NULL)
             session_refuse(session);
@@ -241,6 +271,11 @@ void session_tls_established(struct session *session)
         session->state = SESSION_COMMAND;
         session_count_ok(session, SMTP_STARTTLS);
     }
+}
+
+void session_tls_failed(struct session *session)
+{
+    (void)session_limits_handshake(session, false);
 }
 
 void session_client_eof(struct session *session)
@@ -317,6 +352,7 @@ void session_end(struct session *session, const char *reason)
     if (reason != NULL)
         session_log_reason(session, reason);
     session_log_statistics(session);
+    session_limits_end(session);
     session_drop_relay(session);
     buffer_free(&session->client_in);
     buffer_free(&session->client_out);

@@ -18,6 +18,7 @@
 #include "proxy/client_address.h"
 #include "proxy/relay.h"
 #include "proxy/service.h"
+#include "proxy/session_limits.h"
 #include "proxy/smtp_command.h"
 #include "tls/summary.h"
 
@@ -67,6 +68,8 @@ struct session {
     struct client_address server;
     const struct session_tls *tls_questions;
 
+    struct session_limits limits;
+
     struct buffer client_in;
     struct buffer client_out;
     struct relay *relay; /* NULL: no backend is in use. Owned. */
@@ -97,10 +100,15 @@ struct session {
     struct session_count counts[SMTP_VERB_COUNT];
 };
 
-/* A new session, whose client (and only that) is set. Logs "connect from", finds the client's rule.
- */
+/* A new session, in which the client, and of LIMITS what is shared, the slot and the time, are set
+ * (and only that). Logs "connect from", finds the client's rule, and counts the client. */
 void session_begin(struct session *session, struct service *service,
                    const struct session_tls *tls_questions);
+
+/* The same for a client that nobody knows, since the proxy in front did not say: it is sent away.
+ */
+void session_begin_unknown(struct session *session, struct service *service,
+                           const struct session_tls *tls_questions);
 
 /* Send the greeting; PENDING: the client spoke before it was greeted. Not in wrapper mode before
  * the handshake. */
@@ -124,6 +132,8 @@ bool session_is_lost(const struct session *session);
 
 /* STARTTLS (or wrapper mode): the handshake is done. Everything said before is forgotten. */
 void session_tls_established(struct session *session);
+/* The handshake has failed. Logged by the caller. */
+void session_tls_failed(struct session *session);
 /* The backend connection is open / could not be opened (WHY for the log). */
 void session_backend_connected(struct session *session);
 void session_backend_failed(struct session *session, const char *why);

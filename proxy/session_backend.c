@@ -104,6 +104,7 @@ static void backend_copy(struct session *session, const struct arrived *arrived)
     size_t length;
     char *text = backend_normalized(arrived, &length);
 
+    session_limits_reply(session, text);
     buffer_append(&session->client_out, text, length);
     free(text);
 }
@@ -237,10 +238,13 @@ static void backend_chunk(struct session *session, const struct arrived *arrived
     if (early) {
         backend_unsolicited(session, arrived);
     } else if (relay->chunk_error != NULL && arrived->reply.code != 421) {
+        session_limits_reply(session, relay->chunk_error);
         buffer_append(&session->client_out, relay->chunk_error, strlen(relay->chunk_error));
         free(relay->chunk_error);
         relay->chunk_error = NULL;
     } else {
+        if (arrived->reply.code < 300 && !relay->chunked && session->state == SESSION_COMMAND)
+            session_limits_delivered(session);
         backend_pass_on(session, arrived, SMTP_BDAT);
     }
     if (!relay->chunked && session->state == SESSION_COMMAND)
@@ -331,6 +335,8 @@ static void backend_arrived(struct session *session, const struct arrived *arriv
             break;
         }
         session->transaction = false;
+        if (arrived->reply.code < 300)
+            session_limits_delivered(session);
         backend_pass_on(session, arrived, SMTP_DATA);
         break;
     case EXPECT_QUIT:
@@ -350,7 +356,8 @@ static bool backend_answer_local(struct session *session)
     const struct expect *head = relay_head(relay);
     bool progress = false;
 
-    while (head != NULL && head->kind == EXPECT_LOCAL) {
+    while (head != NULL && head->kind == EXPECT_LOCAL && !session->limits.pause) {
+        session_limits_reply(session, head->text);
         buffer_append(&session->client_out, head->text, strlen(head->text));
         if (head->text[0] == '2')
             session_count_ok(session, head->verb);

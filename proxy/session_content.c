@@ -91,6 +91,7 @@ static void content_end_discarded(struct session *session)
     session->discard = NULL;
     session_drop_relay(session);
     session->state = SESSION_COMMAND;
+    session_limits_reply(session, reply);
     buffer_append(&session->client_out, reply, strlen(reply));
     free(reply);
     if (session->discard_ends || session->authenticated) {

@@ -83,6 +83,7 @@ void session_append_hello(struct session *session)
     struct service *service = session->service;
     char reply[CAPABILITIES_REPLY_MAX];
 
+    session_limits_reply(session, "250");
     if (!session->esmtp) {
         buffer_printf(&session->client_out, "250 %s\r\n", service->hostname);
         return;
@@ -171,8 +172,9 @@ static enum verdict front_starttls(struct session *session, const struct smtp_co
                  session_namaddr(session, namaddr));
         session_last_words(session, SESSION_CLOSE_LINGER,
                            "554 5.5.0 Error: SMTP protocol synchronization");
-    } else {
+    } else if (session_limits_starttls(session)) {
         session_drop_relay(session);
+        session_limits_reply(session, "220");
         buffer_printf(&session->client_out, "220 2.0.0 Ready to start TLS\r\n");
         session->state = SESSION_STARTTLS;
     }
@@ -197,6 +199,12 @@ static enum verdict front_mail(struct session *session, const struct smtp_comman
 {
     const char *line = buffer_data(&session->client_in);
 
+    if (!session_limits_mail(session)) {
+        if (!front_is_quiet(session))
+            return VERDICT_BLOCK;
+        session_limits_refuse_mail(session);
+        return VERDICT_DONE;
+    }
     if (!front_backend_ready(session))
         return VERDICT_BLOCK;
     session_content_reset(session->relay);
@@ -380,6 +388,7 @@ static enum verdict front_command(struct session *session, const struct line *li
         session->counts[command.verb].total++;
         session->where = command.verb;
         session->where_text = smtp_verb_name(command.verb);
+        session_limits_command(session, command.verb);
     }
     return verdict;
 }
@@ -445,6 +454,12 @@ bool session_run_front(struct session *session)
         relay_head(session->relay) != NULL && relay_head(session->relay)->kind == EXPECT_AUTH) {
         session->blocked = true; /* the next line may belong to the AUTH exchange */
         return false;
+    }
+    if (session->state == SESSION_COMMAND && session_limits_exhausted(session)) {
+        session->blocked = !front_is_quiet(session);
+        if (!session->blocked)
+            session_limits_refuse_errors(session);
+        return !session->blocked;
     }
     if (buffer_length(&session->client_out) >= SESSION_OUT_HIGH)
         return false;

@@ -12,10 +12,11 @@ struct verb_info {
     const char *name;
     bool pre_tls;
     bool last;
+    bool junk;
 };
 
 static const struct verb_info verbs[SMTP_VERB_COUNT] = {
-#define X(id, name, pre_tls, last) {name, pre_tls, last},
+#define X(id, name, pre_tls, last, junk) {name, pre_tls, last, junk},
     SMTP_COMMANDS(X)
 #undef X
 };
@@ -93,6 +94,11 @@ bool smtp_verb_pre_tls(enum smtp_verb verb)
 bool smtp_verb_last(enum smtp_verb verb)
 {
     return verbs[verb].last;
+}
+
+bool smtp_verb_junk(enum smtp_verb verb)
+{
+    return verbs[verb].junk;
 }
 
 /* All LENGTH bytes of TEXT as a decimal number of at most INT64_MAX. */

@@ -11,28 +11,29 @@
 #include <stdint.h>
 
 /* In the order of Postfix's disconnect statistics. PRE_TLS: allowed before TLS when TLS is
- * enforced. LAST: must be the last of a pipelined group (RFC 2920; Postfix's table). */
+ * enforced. LAST: must be the last of a pipelined group (RFC 2920; Postfix's table). JUNK: counts
+ * for smtpd_junk_command_limit. */
 #define SMTP_COMMANDS(X)                                                                           \
-    X(HELO, "HELO", 1, 1)                                                                          \
-    X(EHLO, "EHLO", 1, 1)                                                                          \
-    X(XCLIENT, "XCLIENT", 1, 0)                                                                    \
-    X(XFORWARD, "XFORWARD", 0, 0)                                                                  \
-    X(STARTTLS, "STARTTLS", 1, 0)                                                                  \
-    X(AUTH, "AUTH", 0, 0)                                                                          \
-    X(MAIL, "MAIL", 0, 0)                                                                          \
-    X(RCPT, "RCPT", 0, 0)                                                                          \
-    X(DATA, "DATA", 0, 1)                                                                          \
-    X(BDAT, "BDAT", 0, 0)                                                                          \
-    X(RSET, "RSET", 0, 0)                                                                          \
-    X(NOOP, "NOOP", 1, 1)                                                                          \
-    X(VRFY, "VRFY", 0, 1)                                                                          \
-    X(ETRN, "ETRN", 0, 0)                                                                          \
-    X(QUIT, "QUIT", 1, 0)                                                                          \
-    X(HELP, "HELP", 1, 0)                                                                          \
-    X(UNKNOWN, "UNKNOWN", 0, 0)
+    X(HELO, "HELO", 1, 1, 1)                                                                       \
+    X(EHLO, "EHLO", 1, 1, 1)                                                                       \
+    X(XCLIENT, "XCLIENT", 1, 0, 0)                                                                 \
+    X(XFORWARD, "XFORWARD", 0, 0, 0)                                                               \
+    X(STARTTLS, "STARTTLS", 1, 0, 0)                                                               \
+    X(AUTH, "AUTH", 0, 0, 0)                                                                       \
+    X(MAIL, "MAIL", 0, 0, 0)                                                                       \
+    X(RCPT, "RCPT", 0, 0, 0)                                                                       \
+    X(DATA, "DATA", 0, 1, 0)                                                                       \
+    X(BDAT, "BDAT", 0, 0, 0)                                                                       \
+    X(RSET, "RSET", 0, 0, 1)                                                                       \
+    X(NOOP, "NOOP", 1, 1, 1)                                                                       \
+    X(VRFY, "VRFY", 0, 1, 1)                                                                       \
+    X(ETRN, "ETRN", 0, 0, 1)                                                                       \
+    X(QUIT, "QUIT", 1, 0, 0)                                                                       \
+    X(HELP, "HELP", 1, 0, 0)                                                                       \
+    X(UNKNOWN, "UNKNOWN", 0, 0, 0)
 
 enum smtp_verb {
-#define X(id, name, pre_tls, last) SMTP_##id,
+#define X(id, name, pre_tls, last, junk) SMTP_##id,
     SMTP_COMMANDS(X)
 #undef X
         SMTP_VERB_COUNT
@@ -57,6 +58,7 @@ void smtp_command_parse(char *line, size_t length, struct smtp_command *command)
 const char *smtp_verb_name(enum smtp_verb verb); /* "EHLO"; "UNKNOWN" */
 bool smtp_verb_pre_tls(enum smtp_verb verb);
 bool smtp_verb_last(enum smtp_verb verb);
+bool smtp_verb_junk(enum smtp_verb verb);
 
 /* "BDAT n [LAST]": 0 and the values, or -1 if it cannot be framed (then the session must end,
  * RFC 3030). n is at most INT64_MAX. */

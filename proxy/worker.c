@@ -347,6 +347,8 @@ int worker_run(const struct worker_job *job)
     worker->keys = job->keys;
     key_link_start(worker->keys, worker->loop);
     worker->stats = job->stats;
+    worker->limits = job->limits;
+    worker->slot = job->slot;
     worker->drain_time = job->drain_time;
     worker->listener_count = job->listener_count;
     worker->listeners = calloc(job->listener_count, sizeof(*worker->listeners));

@@ -12,6 +12,7 @@
 
 #include "proxy/dial.h"
 #include "proxy/key_link.h"
+#include "proxy/limits.h"
 #include "proxy/listener.h"
 #include "proxy/probe.h"
 #include "proxy/service.h"
@@ -55,6 +56,8 @@ struct worker {
     struct dial_channel channel; /* to the master */
     struct key_link *keys;       /* to the key process */
     struct worker_stats *stats;
+    struct limits *limits;
+    unsigned slot; /* in LIMITS */
     struct connection *connections; /* all that are open */
     size_t connection_count;
     double drain_time;
@@ -82,6 +85,8 @@ struct worker_job {
     int channel;
     struct key_link *keys; /* the worker's from now on */
     struct worker_stats *stats;
+    struct limits *limits;
+    unsigned slot;     /* in LIMITS, this process's own */
     double drain_time; /* seconds */
     bool sandbox;      /* gatepost_sandbox */
 };

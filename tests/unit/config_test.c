@@ -264,8 +264,8 @@ static void files(void **state)
         {"nobody = x\nnobody = y\n", PARAM_smtpd_banner, "(default)",
          "W F, line 2: overriding earlier entry: nobody=x|"
          "W F, line 2: unused parameter: nobody=y|"},
-        {"mynetworks = $own\nown = 127.0.0.0/8\n", PARAM_smtpd_banner, "(default)",
-         "I F, line 1: mynetworks is a parameter of Postfix that gatepost does not need|"},
+        {"mydestination = $own\nown = here.test\n", PARAM_smtpd_banner, "(default)",
+         "I F, line 1: mydestination is a parameter of Postfix that gatepost does not need|"},
         {"x = ${y?{$z}}\ny = $x\nz = ${ x}\n", PARAM_smtpd_banner, "(default)", ""},
         {"x = $$y\ny =\n", PARAM_smtpd_banner, "(default)",
          "W F, line 1: unused parameter: x=$$y|W F, line 2: unused parameter: y=|"},

@@ -201,7 +201,7 @@ static void test_findings(void **state)
         {"smtpd_hide_client_session", "yes", FOREIGN},
         {"requiretls_enable", "yes", FOREIGN},
         {"smtpd_starttls_timeout", "30s", '-', ""},
-        {"smtpd_client_new_tls_session_rate_limit", "10", 'W', "does not limit"},
+        {"smtpd_client_new_tls_session_rate_limit", "10", '-', ""},
         {"smtpd_discard_ehlo_keywords", "starttls", 'I', "no effect there"},
         {"tlsproxy_tls_ciphers", "high", FOREIGN},
         {"postscreen_tls_security_level", "may", FOREIGN},
