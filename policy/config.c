@@ -57,14 +57,13 @@ static struct config *new_config(const char *directory, const char *file_name)
     return config;
 }
 
-/* config_parse, with the directory that the file is in. */
-static struct config *parse(const char *directory, const char *file_name, const char *text,
-                            size_t length, const struct config_override *overrides,
-                            size_t override_count, struct diag *diag)
+/* What can be made of a file and overrides, in whatever state. */
+static struct config *evaluate(const char *directory, const char *file_name, const char *text,
+                               size_t length, const struct config_override *overrides,
+                               size_t override_count, struct diag *diag)
 {
     struct config *config = new_config(directory, file_name);
     struct maincf file;
-    unsigned errors = diag->errors;
 
     maincf_parse(file_name, text, length, &file, diag);
     for (size_t i = 0; i < file.count; i++) {
@@ -78,6 +77,18 @@ static struct config *parse(const char *directory, const char *file_name, const 
     maincf_free(&file);
     add_overrides(&config->settings, overrides, override_count, "-o", diag);
     finish(config, diag);
+    return config;
+}
+
+/* config_parse, with the directory that the file is in. */
+static struct config *parse(const char *directory, const char *file_name, const char *text,
+                            size_t length, const struct config_override *overrides,
+                            size_t override_count, struct diag *diag)
+{
+    unsigned errors = diag->errors;
+    struct config *config =
+        evaluate(directory, file_name, text, length, overrides, override_count, diag);
+
     if (diag->errors == errors)
         return config;
     config_free(config);
@@ -184,6 +195,25 @@ struct config *config_derive_from(const struct config *base,
         return config;
     config_free(config);
     return NULL;
+}
+
+char *config_peek(const char *directory, const struct config_override *overrides,
+                  size_t override_count, enum param param)
+{
+    struct diag quiet = {0};
+    struct text path = {0};
+    size_t length = 0;
+
+    text_format(&path, "%s/%s", directory, CONFIG_FILE);
+    char *text = read_file(path.data, &length, &quiet);
+    struct config *config = evaluate(directory, path.data, text != NULL ? text : "", length,
+                                     overrides, override_count, &quiet);
+    const char *value = config->values[param].text;
+    char *copy = value != NULL ? text_copy(value) : NULL;
+    config_free(config);
+    free(text);
+    text_free(&path);
+    return copy;
 }
 
 void config_free(struct config *config)

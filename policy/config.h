@@ -56,6 +56,14 @@ struct config *config_derive_from(const struct config *base,
                                   const struct config_override *overrides, size_t override_count,
                                   const char *origin, struct diag *diag);
 
+/*
+ * The value of one parameter as config_load would find it, whatever may be wrong with the rest,
+ * also if there is no file: a daemon must be reachable when its configuration has been spoilt. NULL
+ * if this very value cannot be had. The caller frees it.
+ */
+char *config_peek(const char *directory, const struct config_override *overrides,
+                  size_t override_count, enum param param);
+
 void config_free(struct config *config);
 
 /* Getters. The type must be the row's type (asserted); config_str is for every type and gives the

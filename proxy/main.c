@@ -216,12 +216,15 @@ static int command_ask(struct command_line *line, int argc, char **argv)
 {
     if (argc > 1)
         return usage_error("status, reload and stop take no arguments");
-    struct config *config = load(line);
-    if (config == NULL)
+    char *path = config_peek(line->directory, line->overrides, line->override_count,
+                             PARAM_gatepost_control_socket);
+    if (path == NULL) {
+        diag_error(&line->diag, "gatepost_control_socket: cannot be read from %s/gatepost.cf",
+                   line->directory);
         return EX_CONFIG;
-    int status =
-        control_ask(config_str(config, PARAM_gatepost_control_socket), argv[0], stdout, stderr);
-    config_free(config);
+    }
+    int status = control_ask(path, argv[0], stdout, stderr);
+    free(path);
     return status;
 }
 
