@@ -21,6 +21,16 @@ void diag_record_begin(struct diag_record *record)
     record->diag = (struct diag){.sink = record_sink, .ctx = record};
 }
 
+/* Forget everything. */
+static void diag_record_end(struct diag_record *record)
+{
+    for (size_t i = 0; i < record->count; i++)
+        free(record->findings[i].text);
+    free(record->findings);
+    record->findings = NULL;
+    record->count = 0;
+}
+
 void diag_record_replay(struct diag_record *record,
                         void (*sink)(void *ctx, enum diag_severity severity, const char *text),
                         void *ctx)
@@ -28,13 +38,4 @@ void diag_record_replay(struct diag_record *record,
     for (size_t i = 0; i < record->count; i++)
         sink(ctx, record->findings[i].severity, record->findings[i].text);
     diag_record_end(record);
-}
-
-void diag_record_end(struct diag_record *record)
-{
-    for (size_t i = 0; i < record->count; i++)
-        free(record->findings[i].text);
-    free(record->findings);
-    record->findings = NULL;
-    record->count = 0;
 }

@@ -26,6 +26,5 @@ void diag_record_begin(struct diag_record *record);
 void diag_record_replay(struct diag_record *record,
                         void (*sink)(void *ctx, enum diag_severity severity, const char *text),
                         void *ctx);
-void diag_record_end(struct diag_record *record);
 
 #endif

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "policy/logical_line.h"
 #include "policy/text.h"
 
 #define BLANKS " \t\r\n\v\f"
@@ -13,9 +14,7 @@
 /* Where the reader is. */
 struct reader {
     const char *file_name;
-    const char *next; /* unread bytes */
-    const char *end;
-    unsigned line; /* number of the physical line that was read last */
+    struct logical_lines lines;
     unsigned errors;
     struct master_cf *file;
     size_t capacity;
@@ -32,50 +31,6 @@ static int report(struct reader *reader, unsigned line, const char *what, const 
     else
         diag_error(reader->diag, "%s, line %u: %s", reader->file_name, line, what);
     return -1;
-}
-
-/* Take one physical line without its newline. */
-static const char *next_physical(struct reader *reader, size_t *length)
-{
-    const char *start = reader->next;
-    const char *newline = memchr(start, '\n', (size_t)(reader->end - start));
-
-    reader->line++;
-    *length = (size_t)((newline != NULL ? newline : reader->end) - start);
-    reader->next = newline != NULL ? newline + 1 : reader->end;
-    return start;
-}
-
-/* A line that is dropped: empty, only blanks, or a comment. */
-static bool is_dropped(const char *line, size_t length)
-{
-    size_t i = 0;
-
-    while (i < length && text_is_blank(line[i]))
-        i++;
-    return i == length || line[i] == '#';
-}
-
-/* Collect one logical line into BUFFER. Returns its first line number, or 0 at the end. */
-static unsigned next_logical(struct reader *reader, struct text *buffer)
-{
-    unsigned first = 0;
-
-    text_free(buffer);
-    while (reader->next < reader->end) {
-        size_t length;
-        const char *line = next_physical(reader, &length);
-
-        if (!is_dropped(line, length)) {
-            if (first == 0)
-                first = reader->line;
-            text_add(buffer, line, length);
-        }
-        if (first != 0 && reader->next < reader->end && !text_is_blank(*reader->next) &&
-            *reader->next != '#')
-            break;
-    }
-    return first;
 }
 
 /* Whether TEXT, braces included, is what stands between one { and the } that closes it. */
@@ -276,8 +231,10 @@ static void parse_logical(struct reader *reader, unsigned line, const struct tex
 int master_cf_parse(const char *file_name, const char *text, size_t length, struct master_cf *file,
                     struct diag *diag)
 {
-    struct reader reader = {
-        .file_name = file_name, .next = text, .end = text + length, .file = file, .diag = diag};
+    struct reader reader = {.file_name = file_name,
+                            .lines = {.next = text, .end = text + length},
+                            .file = file,
+                            .diag = diag};
     struct text buffer = {0};
     unsigned line;
 
@@ -286,7 +243,7 @@ int master_cf_parse(const char *file_name, const char *text, size_t length, stru
         return report(&reader, 1, "file too large: at most 4 MB are read", NULL);
     if (length > 0 && memchr(text, '\0', length) != NULL)
         return report(&reader, 1, "NUL byte: this is not a text file", NULL);
-    while ((line = next_logical(&reader, &buffer)) != 0) {
+    while ((line = logical_line_next(&reader.lines, &buffer)) != 0) {
         if (file->count == MASTER_MAX_SERVICES) {
             report(&reader, line, "too many services: at most 4096 are read", NULL);
             break;

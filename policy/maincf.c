@@ -7,14 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "policy/logical_line.h"
 #include "policy/text.h"
 
 /* Where the reader is. */
 struct reader {
     const char *file_name;
-    const char *next; /* unread bytes */
-    const char *end;
-    unsigned line; /* number of the physical line that was read last */
+    struct logical_lines lines;
     unsigned errors;
     struct maincf *file;
     size_t capacity;
@@ -30,55 +29,6 @@ static void report_error(struct reader *reader, unsigned line, const char *what,
                    text, strlen(text) > 60 ? "..." : "");
     else
         diag_error(reader->diag, "%s, line %u: %s", reader->file_name, line, what);
-}
-
-/* Take one physical line without its newline. */
-static const char *next_physical(struct reader *reader, size_t *length)
-{
-    const char *start = reader->next;
-    const char *newline = memchr(start, '\n', (size_t)(reader->end - start));
-
-    reader->line++;
-    *length = (size_t)((newline != NULL ? newline : reader->end) - start);
-    reader->next = newline != NULL ? newline + 1 : reader->end;
-    return start;
-}
-
-/* A line that is dropped: empty, only blanks, or a comment. */
-static bool is_dropped(const char *line, size_t length)
-{
-    size_t i = 0;
-
-    while (i < length && text_is_blank(line[i]))
-        i++;
-    return i == length || line[i] == '#';
-}
-
-/* Whether the line to come may still belong to the present logical line. */
-static bool may_continue(const struct reader *reader)
-{
-    return reader->next < reader->end && (text_is_blank(*reader->next) || *reader->next == '#');
-}
-
-/* Collect one logical line into BUFFER. Returns its first line number, or 0 at the end. */
-static unsigned next_logical(struct reader *reader, struct text *buffer)
-{
-    unsigned first = 0;
-
-    buffer->length = 0;
-    while (reader->next < reader->end) {
-        size_t length;
-        const char *line = next_physical(reader, &length);
-
-        if (!is_dropped(line, length)) {
-            if (first == 0)
-                first = reader->line;
-            text_add(buffer, line, length);
-        }
-        if (first != 0 && !may_continue(reader))
-            break;
-    }
-    return first;
 }
 
 /* Warn where postconf(1) does: "#text" as a word of its own inside a value is data, not a comment.
@@ -142,12 +92,13 @@ static void parse_logical(struct reader *reader, unsigned line, const char *text
 /* A NUL byte anywhere, comments included, says that this is no text file. The first is reported. */
 static void check_nul(struct reader *reader)
 {
-    const char *nul = memchr(reader->next, '\0', (size_t)(reader->end - reader->next));
+    const char *nul =
+        memchr(reader->lines.next, '\0', (size_t)(reader->lines.end - reader->lines.next));
     unsigned line = 1;
 
     if (nul == NULL)
         return;
-    for (const char *p = reader->next; p < nul; p++)
+    for (const char *p = reader->lines.next; p < nul; p++)
         line += *p == '\n';
     report_error(reader, line, "NUL byte: this is not a text file", NULL);
 }
@@ -216,8 +167,10 @@ static void warn_overridden(struct reader *reader)
 int maincf_parse(const char *file_name, const char *text, size_t length, struct maincf *file,
                  struct diag *diag)
 {
-    struct reader reader = {
-        .file_name = file_name, .next = text, .end = text + length, .file = file, .diag = diag};
+    struct reader reader = {.file_name = file_name,
+                            .lines = {.next = text, .end = text + length},
+                            .file = file,
+                            .diag = diag};
     struct text buffer = {0};
     unsigned line;
 
@@ -229,7 +182,7 @@ int maincf_parse(const char *file_name, const char *text, size_t length, struct 
     }
     if (length > 0)
         check_nul(&reader);
-    while ((line = next_logical(&reader, &buffer)) != 0) {
+    while ((line = logical_line_next(&reader.lines, &buffer)) != 0) {
         if (file->count == MAINCF_MAX_ENTRIES) {
             report_error(&reader, line, "too many settings: at most 100000 are read", NULL);
             break;

@@ -112,11 +112,7 @@ struct tls_policy *peer_policy_new(const struct config *config,
         free((char *)(uintptr_t)overrides.list[i].value);
     if (policy != NULL && settings->tickets == POLICY_YES)
         policy->tickets = true; /* whatever tls_ssl_options says */
-    if (policy != NULL && settings->match != NULL) {
-        free(policy->match);
-        policy->match = strdup(settings->match);
-        if (policy->match == NULL)
-            abort();
-    }
+    if (policy != NULL && settings->match != NULL)
+        tls_policy_set_match(policy, settings->match);
     return policy;
 }

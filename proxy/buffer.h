@@ -56,12 +56,6 @@ static inline void buffer_commit(struct buffer *buffer, size_t count)
     buffer->end += count;
 }
 
-/* Bytes that can be written at buffer_reserve(buffer, 0) without enlarging. */
-static inline size_t buffer_room(const struct buffer *buffer)
-{
-    return buffer->capacity - buffer_length(buffer);
-}
-
 void buffer_append(struct buffer *buffer, const char *data, size_t length);
 void buffer_printf(struct buffer *buffer, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

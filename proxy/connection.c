@@ -374,7 +374,7 @@ static void connection_arm(struct connection *connection)
         (buffer_length(&session->client_out) > 0 || connection->tls_wants_write))
         client |= EV_WRITE;
     if (connection->backend_fd >= 0 && !session->limits.pause) {
-        if (buffer_length(&session->client_out) < SESSION_OUT_LIMIT)
+        if (buffer_length(&session->client_out) < SESSION_OUT_HIGH)
             backend = EV_READ;
         if (session->relay != NULL && buffer_length(&session->relay->out) > 0)
             backend |= EV_WRITE;

@@ -123,7 +123,7 @@ bool connection_read_backend(struct connection *connection)
     struct session *session = &connection->session;
 
     if (!connection->backend_readable || session->relay == NULL || connection->backend_fd < 0 ||
-        buffer_length(&session->client_out) >= SESSION_OUT_LIMIT)
+        buffer_length(&session->client_out) >= SESSION_OUT_HIGH)
         return false;
     char *room = buffer_reserve(&session->relay->in, READ_SIZE);
     ssize_t got = recv(connection->backend_fd, room, READ_SIZE, MSG_DONTWAIT);

@@ -11,9 +11,6 @@
 
 #include "proxy/connection.h"
 
-/* Replies that wait to be sent to the client beyond this stop the intake from the backend. */
-#define SESSION_OUT_LIMIT 65536
-
 /* The TLS room's transport over the client's socket; ARG is the connection. */
 ssize_t connection_tls_recv(void *arg, void *buffer, size_t length);
 ssize_t connection_tls_send(void *arg, const void *buffer, size_t length);

@@ -57,6 +57,9 @@ struct session_tls {
     const char *(*server_name)(const struct session *session);
 };
 
+/* Output to one side that waits to be sent beyond this stops the intake from the other. */
+#define SESSION_OUT_HIGH 65536
+
 #define SESSION_MAGIC 0x73657373u
 
 struct session {

@@ -7,9 +7,6 @@
 
 #include "proxy/session.h"
 
-/* Output to one side that waits to be sent beyond this stops the intake from the other. */
-#define SESSION_OUT_HIGH 65536
-
 /* Each returns true if it got something done: call again. */
 bool session_run_front(struct session *session);   /* session_front.c: command lines */
 bool session_run_content(struct session *session); /* session_content.c: DATA and BDAT */

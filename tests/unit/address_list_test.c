@@ -18,7 +18,6 @@
 #include <cmocka.h>
 
 #include "policy/address_list.h"
-#include "policy/own_networks.h"
 #include "policy/prefix.h"
 #include "policy/text.h"
 
@@ -321,93 +320,13 @@ static void test_long(void **state)
     }
 }
 
-/* --- this host ------------------------------------------------------------------------------- */
-
-struct interface_case {
-    const char *address;
-    const char *mask;
-};
-
-static const struct interface_case interface_cases[] = {
-    {"127.0.0.1", "255.0.0.0"},
-    {"::1", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"},
-    {NULL, NULL},
-    {"192.0.2.77", "255.255.255.192"},
-    {"192.0.2.78", "255.255.255.192"},
-    {"172.16.5.1", "255.255.255.255"},
-    {"2001:db8::77", "ffff:ffff:ffff:ffff::"},
-    {"224.0.0.1", "240.0.0.0"},
-    {"10.9.8.7", NULL},
-    {"0.0.0.0", "0.0.0.0"},
-};
-
-#define INTERFACES (sizeof interface_cases / sizeof *interface_cases)
-
-static struct sockaddr *make_address(struct sockaddr_storage *storage, const char *text)
-{
-    struct sockaddr_in in = {.sin_family = AF_INET};
-    struct sockaddr_in6 in6 = {.sin6_family = AF_INET6};
-
-    if (text == NULL)
-        return NULL;
-    if (inet_pton(AF_INET, text, &in.sin_addr) == 1) {
-        memcpy(storage, &in, sizeof in);
-    } else {
-        assert_int_equal(inet_pton(AF_INET6, text, &in6.sin6_addr), 1);
-        memcpy(storage, &in6, sizeof in6);
-    }
-    return (struct sockaddr *)storage;
-}
-
-static const struct {
-    enum own_networks_style style;
-    const char *list;
-} style_cases[] = {
-    {OWN_NETWORKS_HOST, "127.0.0.1/32 [::1]/128 192.0.2.77/32 192.0.2.78/32 172.16.5.1/32 "
-                        "[2001:db8::77]/128 224.0.0.1/32 10.9.8.7/32 0.0.0.0/32"},
-    {OWN_NETWORKS_SUBNET, "127.0.0.0/8 [::1]/128 192.0.2.64/26 172.16.5.1/32 [2001:db8::]/64 "
-                          "224.0.0.0/4 10.9.8.7/32 0.0.0.0/32"},
-    {OWN_NETWORKS_CLASS, "127.0.0.0/8 [::1]/128 192.0.2.0/24 172.16.0.0/16 [2001:db8::]/64 "
-                         "224.0.0.1/32 10.0.0.0/8 0.0.0.0/8"},
-};
-
-static void test_own_networks(void **state)
-{
-    struct sockaddr_storage addresses[INTERFACES];
-    struct sockaddr_storage masks[INTERFACES];
-    struct ifaddrs interfaces[INTERFACES] = {0};
-    struct diag diag = {.sink = note};
-    char *list;
-
-    (void)state;
-    for (size_t i = 0; i < INTERFACES; i++) {
-        interfaces[i].ifa_addr = make_address(&addresses[i], interface_cases[i].address);
-        interfaces[i].ifa_netmask = make_address(&masks[i], interface_cases[i].mask);
-        interfaces[i].ifa_next = i + 1 < INTERFACES ? &interfaces[i + 1] : NULL;
-    }
-    for (size_t i = 0; i < sizeof style_cases / sizeof *style_cases; i++) {
-        list = own_networks_of(interfaces, style_cases[i].style);
-        assert_string_equal(list, style_cases[i].list);
-        free(list);
-    }
-    list = own_networks_of(NULL, OWN_NETWORKS_HOST);
-    assert_string_equal(list, OWN_NETWORKS_LOOPBACK);
-    free(list);
-
-    list = own_networks(OWN_NETWORKS_HOST, &diag); /* of the host that runs the test */
-    struct address_list *own = load(list, ADDRESS_LIST_NAMES_REFUSE);
-    assert_non_null(own);
-    assert_true(address_list_size(own) > 0);
-    address_list_free(own);
-    free(list);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_match),        cmocka_unit_test(test_errors),
-        cmocka_unit_test(test_names),        cmocka_unit_test(test_long),
-        cmocka_unit_test(test_own_networks),
+        cmocka_unit_test(test_match),
+        cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_long),
     };
     return cmocka_run_group_tests(tests, make_files, remove_files);
 }
