@@ -4,6 +4,8 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "proxy/log.h"
+
 #define READ_SIZE 65536 /* most that is read at once */
 
 ssize_t connection_tls_recv(void *arg, void *buffer, size_t length)
@@ -56,6 +58,15 @@ static void client_gone(struct connection *connection)
     session_client_eof(&connection->session);
 }
 
+/* The client broke the rules of TLS, and was sent an alert. */
+static void client_failed(struct connection *connection)
+{
+    if (!connection->tls_failed)
+        log_warning("TLS library problem: %s", tls_conn_error_text(connection->tls));
+    connection->tls_failed = true;
+    client_gone(connection);
+}
+
 /* Cleartext from the client. */
 static bool read_client_plain(struct connection *connection)
 {
@@ -99,8 +110,10 @@ static bool read_client_tls(struct connection *connection)
             break;
         case TLS_CLOSED:
         case TLS_LOST:
-        case TLS_FAILED:
             client_gone(connection);
+            return true;
+        case TLS_FAILED:
+            client_failed(connection);
             return true;
         }
         connection->client_readable = false;
@@ -190,11 +203,13 @@ static bool write_client_tls(struct connection *connection, struct buffer *out)
         return false;
     case TLS_CLOSED:
     case TLS_LOST:
+        client_gone(connection);
+        break;
     case TLS_FAILED:
+        client_failed(connection);
         break;
     }
     buffer_free(out);
-    client_gone(connection);
     return true;
 }
 
@@ -218,6 +233,14 @@ bool connection_write_client(struct connection *connection)
     connection->client_active = ev_now(connection->worker->loop);
     buffer_consume(out, (size_t)sent);
     return true;
+}
+
+bool connection_has_unread(const struct connection *connection)
+{
+    char byte;
+
+    return buffer_length(&connection->session.client_in) > 0 ||
+           recv(connection->client_fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
 void connection_drink(struct connection *connection)

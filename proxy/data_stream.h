@@ -76,6 +76,10 @@ enum data_stream_status data_stream_feed(struct data_stream *stream, const char 
                                          size_t in_length, size_t *consumed, char *out,
                                          size_t out_capacity, size_t *produced);
 
+/* Content that passes without data_stream_feed, behind the header section: only look for bare LF.
+ */
+void data_stream_look(struct data_stream *stream, const char *text, size_t length);
+
 /*
  * BDAT: the last chunk is over. Writes what was held back (and our header if nothing was ever
  * written) to OUT and returns its length; OUT_CAPACITY as above.

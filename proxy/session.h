@@ -69,6 +69,7 @@ struct session {
     const struct tls_rule *rule; /* what TLS holds for this client */
     struct client_address client;
     struct client_address server;
+    enum bare_newline bare_newline; /* what holds for this client */
     const struct session_tls *tls_questions;
 
     struct session_limits limits;
@@ -100,6 +101,7 @@ struct session {
     enum smtp_verb where;   /* last recognized command */
     const char *where_text; /* "CONNECT", "DATA", "END-OF-MESSAGE": for "lost connection after" */
     bool bare_lf_noted;
+    bool chunks_refused; /* BDAT chunks are thrown away until LAST, or a new transaction */
     struct session_count counts[SMTP_VERB_COUNT];
 };
 
@@ -128,7 +130,8 @@ bool session_waits_for_backend(const struct session *session);
 /* True if a backend is in use, but nothing is under way with it. */
 bool session_backend_idles(const struct session *session);
 
-/* True if the client is gone and nothing that it still waits for is under way: end the session. */
+/* True if the client is gone and nothing that it still waits for is under way: end the session, once
+ * what is in client_out was sent. */
 bool session_is_lost(const struct session *session);
 
 /* --- what happened --------------------------------------------------------------------------- */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proxy/escape.h"
 #include "proxy/log.h"
 #include "proxy/session_internal.h"
 
@@ -109,6 +110,7 @@ static void front_set_helo(struct session *session, const struct smtp_command *c
         log_fatal("out of memory for a HELO name");
     session->esmtp = command->verb == SMTP_EHLO;
     session->transaction = false;
+    session->chunks_refused = false;
 }
 
 /* HELO and EHLO. */
@@ -153,8 +155,10 @@ static enum verdict front_hello(struct session *session, const struct smtp_comma
 /* STARTTLS (RFC 3207), with Postfix's answers in Postfix's order. What stands behind it in the same
  * flight would be cleartext posing as protected: that ends the session (CVE-2011-0411). */
 static enum verdict front_starttls(struct session *session, const struct smtp_command *command,
-                                   bool more_input)
+                                   const struct line *line)
 {
+    size_t more = buffer_length(&session->client_in) - line->consumes;
+
     if (!front_is_quiet(session))
         return VERDICT_BLOCK;
     if (command->args_length > 0) {
@@ -166,10 +170,9 @@ static enum verdict front_starttls(struct session *session, const struct smtp_co
     } else if (session->rule->tls == NULL) {
         session_answer(session, SMTP_STARTTLS,
                        "454 4.7.0 TLS not available due to local problem\r\n");
-    } else if (more_input) {
-        char namaddr[SESSION_NAMADDR_MAX];
-        log_info("improper command pipelining after STARTTLS from %s",
-                 session_namaddr(session, namaddr));
+    } else if (more > 0) {
+        session_log_pipelining(session, "STARTTLS",
+                               buffer_data(&session->client_in) + line->consumes, more);
         session_last_words(session, SESSION_CLOSE_LINGER,
                            "554 5.5.0 Error: SMTP protocol synchronization");
     } else if (session_limits_starttls(session)) {
@@ -208,6 +211,7 @@ static enum verdict front_mail(struct session *session, const struct smtp_comman
     if (!front_backend_ready(session))
         return VERDICT_BLOCK;
     session_content_reset(session->relay);
+    session->chunks_refused = false;
     size_t capacity = command->length + 32;
     char *changed = malloc(capacity);
     if (changed == NULL)
@@ -226,21 +230,36 @@ static enum verdict front_mail(struct session *session, const struct smtp_comman
 /* BDAT (RFC 3030): if the length of what follows cannot be known, the session cannot go on. */
 static enum verdict front_bdat(struct session *session, const struct smtp_command *command)
 {
+    char namaddr[SESSION_NAMADDR_MAX];
     uint64_t size;
     bool last;
 
     if (smtp_bdat_parse(command, &size, &last) != 0) {
+        if (!front_is_quiet(session))
+            return VERDICT_BLOCK;
+        log_warning("NOQUEUE: malformed BDAT command syntax from %s: %.*s",
+                    session_namaddr(session, namaddr),
+                    (int)(command->length < 100 ? command->length : 100),
+                    buffer_data(&session->client_in));
         session_last_words(session, SESSION_CLOSE_LINGER, "521 5.5.4 Syntax: BDAT count [LAST]");
+        return VERDICT_DONE;
+    }
+    session->where_text = "BDAT";
+    if (session->chunks_refused) {
+        if (!front_is_quiet(session))
+            return VERDICT_BLOCK;
+        session_content_refuse_chunk(session, size, last);
         return VERDICT_DONE;
     }
     if (!front_backend_ready(session))
         return VERDICT_BLOCK;
     if (!session->relay->chunking) {
+        if (!front_is_quiet(session))
+            return VERDICT_BLOCK;
         session_last_words(session, SESSION_CLOSE_LINGER,
                            "521 5.5.1 Error: command not implemented");
         return VERDICT_DONE;
     }
-    session->where_text = "BDAT";
     session_content_begin_chunk(session, size, last);
     return VERDICT_DONE;
 }
@@ -276,14 +295,16 @@ static enum verdict front_pass(struct session *session, const struct smtp_comman
 
 /* A command that gatepost may carry out. */
 static enum verdict front_dispatch(struct session *session, const struct smtp_command *command,
-                                   bool more_input)
+                                   const struct line *line)
 {
+    if (command->verb == SMTP_RSET)
+        session->chunks_refused = false;
     switch (command->verb) {
     case SMTP_HELO:
     case SMTP_EHLO:
         return front_hello(session, command);
     case SMTP_STARTTLS:
-        return front_starttls(session, command, more_input);
+        return front_starttls(session, command, line);
     case SMTP_AUTH:
         return front_auth(session, command);
     case SMTP_MAIL:
@@ -311,44 +332,95 @@ static enum verdict front_dispatch(struct session *session, const struct smtp_co
 }
 
 /* Input behind a command that must be the last of its group, or in a session that never said EHLO
- * (RFC 2920; smtpd_forbid_unauth_pipelining). True if that ends the session. */
-static bool front_is_unsynchronized(struct session *session, const struct smtp_command *command,
-                                    const struct line *line)
+ * (RFC 2920; Postfix's table). */
+static bool front_is_unsynchronized(const struct session *session,
+                                    const struct smtp_command *command, const struct line *line)
+{
+    return buffer_length(&session->client_in) > line->consumes && !session->pipelining_noted &&
+           (smtp_verb_last(command->verb) || !session->esmtp) && command->verb != SMTP_STARTTLS &&
+           command->verb != SMTP_UNKNOWN;
+}
+
+/* The log line about that; smtpd_forbid_unauth_pipelining. */
+static void front_unsynchronized(struct session *session, const struct smtp_command *command,
+                                 const struct line *line)
 {
     const struct buffer *in = &session->client_in;
-    char namaddr[SESSION_NAMADDR_MAX];
-    size_t more = buffer_length(in) - line->consumes;
 
-    if (more == 0 || session->pipelining_noted ||
-        !(smtp_verb_last(command->verb) || !session->esmtp) || command->verb == SMTP_STARTTLS)
-        return false;
-    session->pipelining_noted = true;
-    log_info("improper command pipelining after %s from %s: %.*s", smtp_verb_name(command->verb),
-             session_namaddr(session, namaddr), (int)(more > 100 ? 100 : more),
-             buffer_data(in) + line->consumes);
-    if (!session->service->forbid_pipelining)
-        return false;
+    session_log_pipelining(session, smtp_verb_name(command->verb), buffer_data(in) + line->consumes,
+                           buffer_length(in) - line->consumes);
+    if (session->service->forbid_pipelining)
+        session_last_words(session, SESSION_CLOSE_LINGER,
+                           "554 5.5.0 Error: SMTP protocol synchronization");
+}
+
+/* What no SMTP client sends (smtpd_forbidden_commands, header lines). */
+static bool front_is_forbidden(const struct session *session, const struct smtp_command *command)
+{
+    const struct word_list *forbidden = session->service->forbidden_commands;
+
+    return command->verb == SMTP_UNKNOWN && !command->empty &&
+           (smtp_command_is_header(command) ||
+            (forbidden != NULL && word_list_match(forbidden, command->word, command->word_length)));
+}
+
+/* The last words to who sends that. */
+static void front_forbidden(struct session *session, const struct line *line)
+{
+    char namaddr[SESSION_NAMADDR_MAX];
+    char escaped[ESCAPE_TEXT_MAX];
+
+    session->counts[SMTP_UNKNOWN].total++;
+    session->where_text = "UNKNOWN";
+    log_warning("non-SMTP command from %s: %.100s", session_namaddr(session, namaddr),
+                escape_text(line->text, line->length, escaped));
     session_last_words(session, SESSION_CLOSE_LINGER,
-                       "554 5.5.0 Error: SMTP protocol synchronization");
+                       "221 2.7.0 Error: I can break rules, too. Goodbye.");
+}
+
+/* A bare LF ended a command line: the last words about that. */
+static void front_bare_lf(struct session *session)
+{
+    char reply[SESSION_BARE_LF_REPLY_MAX];
+
+    session_log_reject(session, session->where_text, "bare <LF> received");
+    session_bare_lf_reply(session, reply);
+    session_last_words(session, SESSION_CLOSE_LINGER, "%.*s", (int)strlen(reply) - 2, reply);
+}
+
+/* Whether LINE is the last one that is read, since it breaks a rule; if so, it is answered, in its
+ * turn behind the replies that are still due (*VERDICT). */
+static bool front_ends_session(struct session *session, const struct smtp_command *command,
+                               const struct line *line, enum verdict *verdict)
+{
+    bool bare_lf = line->bare_lf && session->bare_newline == BARE_NEWLINE_REJECT;
+    bool forbidden = !bare_lf && front_is_forbidden(session, command);
+
+    if (!bare_lf && !forbidden)
+        return false;
+    *verdict = front_is_quiet(session) ? VERDICT_DONE : VERDICT_BLOCK;
+    if (*verdict == VERDICT_DONE && bare_lf)
+        front_bare_lf(session);
+    else if (*verdict == VERDICT_DONE)
+        front_forbidden(session, line);
     return true;
 }
 
-/* A bare LF ended a command line. True if that ends the session. */
-static bool front_bare_lf(struct session *session)
+/* Whether COMMAND may not be used before TLS. */
+static bool front_needs_tls(const struct session *session, const struct smtp_command *command)
 {
-    switch (session->service->bare_newline) {
-    case BARE_NEWLINE_REJECT:
-        session_last_words(session, SESSION_CLOSE_LINGER, "550 5.5.2 %s Error: bare <LF> received",
-                           session->service->hostname);
-        return true;
-    case BARE_NEWLINE_NOTE:
-        session->bare_lf_noted = true;
-        break;
-    case BARE_NEWLINE_NO:
-    case BARE_NEWLINE_NORMALIZE:
-        break;
-    }
-    return false;
+    return session->rule->policy->level == TLS_LEVEL_ENCRYPT && !session->tls &&
+           (command->verb == SMTP_UNKNOWN || !smtp_verb_pre_tls(command->verb));
+}
+
+/* The answer then. */
+static void front_refuse_cleartext(struct session *session, const struct smtp_command *command)
+{
+    session_answer(session, command->verb,
+                   command->verb == SMTP_UNKNOWN
+                       ? "500 5.5.2 Error: command not recognized\r\n"
+                       : "530 5.7.0 Must issue a STARTTLS command first\r\n");
+    session->counts[command->verb].total++;
 }
 
 /* One command line. */
@@ -361,10 +433,11 @@ static enum verdict front_command(struct session *session, const struct line *li
         session_refuse(session);
         return VERDICT_DONE;
     }
-    if (line->bare_lf && front_bare_lf(session))
-        return VERDICT_DONE;
+    if (line->bare_lf && session->bare_newline == BARE_NEWLINE_NOTE)
+        session->bare_lf_noted = true;
     smtp_command_parse(line->text, line->length, &command);
-    bool more_input = buffer_length(&session->client_in) > line->consumes;
+    if (front_ends_session(session, &command, line, &verdict))
+        return verdict;
     if (session->relay != NULL && relay_queue_full(session->relay))
         return VERDICT_BLOCK;
     if (command.empty) {
@@ -372,18 +445,18 @@ static enum verdict front_command(struct session *session, const struct line *li
         session->counts[SMTP_UNKNOWN].total++;
         return VERDICT_DONE;
     }
-    if (session->rule->policy->level == TLS_LEVEL_ENCRYPT && !session->tls &&
-        (command.verb == SMTP_UNKNOWN || !smtp_verb_pre_tls(command.verb))) {
-        session_answer(session, command.verb,
-                       command.verb == SMTP_UNKNOWN
-                           ? "500 5.5.2 Error: command not recognized\r\n"
-                           : "530 5.7.0 Must issue a STARTTLS command first\r\n");
-        session->counts[command.verb].total++;
+    if (front_needs_tls(session, &command)) {
+        front_refuse_cleartext(session, &command);
         return VERDICT_DONE;
     }
-    if (front_is_unsynchronized(session, &command, line))
-        return VERDICT_DONE;
-    verdict = front_dispatch(session, &command, more_input);
+    if (front_is_unsynchronized(session, &command, line)) {
+        if (session->service->forbid_pipelining && !front_is_quiet(session))
+            return VERDICT_BLOCK;
+        front_unsynchronized(session, &command, line);
+        if (session->ending != SESSION_GOES_ON)
+            return VERDICT_DONE;
+    }
+    verdict = front_dispatch(session, &command, line);
     if (verdict == VERDICT_DONE) {
         session->counts[command.verb].total++;
         session->where = command.verb;

@@ -12,6 +12,12 @@ bool session_run_front(struct session *session);   /* session_front.c: command l
 bool session_run_content(struct session *session); /* session_content.c: DATA and BDAT */
 bool session_run_backend(struct session *session); /* session_backend.c: replies */
 
+/* "improper command pipelining after AFTER from NAMADDR: TEXT", once a session. */
+void session_log_pipelining(struct session *session, const char *after, const char *text,
+                            size_t length);
+/* "NOQUEUE: reject: WHERE from NAMADDR: WHAT; ...". */
+void session_log_reject(const struct session *session, const char *where, const char *what);
+
 /* Answer VERB here: at once, or in its turn behind the replies that are still due. TEXT is
  * constant, a complete reply with its line end. Its code tells whether the command counts as
  * successful. */
@@ -42,8 +48,14 @@ void session_discard_content(struct session *session, char *reply, bool ends);
 void session_content_begin_data(struct session *session);
 /* BDAT of SIZE bytes: the command was accepted by the front. */
 void session_content_begin_chunk(struct session *session, uint64_t size, bool last);
+/* The same after a chunk of the message was refused: this one goes nowhere. Nothing may be due. */
+void session_content_refuse_chunk(struct session *session, uint64_t size, bool last);
 /* RSET, MAIL, EHLO: a message that BDAT began is forgotten. */
 void session_content_reset(struct relay *relay);
+/* The reply to a bare LF that is refused; with line end. Returns OUT. */
+#define SESSION_BARE_LF_REPLY_MAX 600
+const char *session_bare_lf_reply(const struct session *session,
+                                  char out[SESSION_BARE_LF_REPLY_MAX]);
 /* Length of the header that would be added now. */
 size_t session_header_length(struct session *session);
 
