@@ -9,7 +9,7 @@
 /* What is known of the current line. */
 enum line {
     LINE_START = DATA_LINES_START, /* nothing was seen of it */
-    LINE_PREFIX,                   /* only CRs and NULs */
+    LINE_PREFIX,                   /* only CRs and NULs, since it began or since a lone CR */
     LINE_PREFIX_DOT,               /* these and a dot, which is not yet written */
     LINE_DOT,                      /* a dot, which is not yet written */
     LINE_DOT_CR,                   /* a dot and CRs (pending_crs), none yet written */
@@ -117,7 +117,7 @@ static enum step take_lone_dot(struct data_stream *stream, struct header_output 
     return STEP_END;
 }
 
-/* Nothing but CRs and NULs yet. */
+/* Nothing but CRs and NULs yet, or since a CR that some reader might take for a line end. */
 static enum step at_prefix(struct data_stream *stream, struct header_output *output, char c)
 {
     if (c == '\r') {
@@ -189,7 +189,7 @@ static enum step at_dot_cr(struct data_stream *stream, struct header_output *out
 static enum step at_inside(struct data_stream *stream, struct header_output *output, char c)
 {
     if (c == '\r') {
-        return take_cr(stream, output, LINE_INSIDE);
+        return take_cr(stream, output, LINE_PREFIX);
     }
     if (c == '\n') {
         return take_lf(stream, output);
@@ -241,22 +241,12 @@ static bool is_unusual_start(const char *text, size_t length)
     return *text == '.' || *text == '\0' || (*text == '\r' && !(length > 1 && text[1] == '\n'));
 }
 
-/* How many CRs stand at the end of TEXT. */
-static size_t trailing_crs(const char *text, size_t length)
-{
-    size_t count = 0;
-    while (count < length && text[length - 1 - count] == '\r') {
-        count++;
-    }
-    return count;
-}
-
 /* How much of TEXT can be copied as it stands: up to the first line that begins or ends in a way
- * that is not plainly that of ordinary text. *AT_START: what is copied ends with a line. */
+ * that is not plainly that of ordinary text, and up to any CR that ends no line. *AT_START: what is
+ * copied ends with a line. */
 static size_t ordinary_run(const struct data_stream *stream, const char *text, size_t length,
                            bool *at_start)
 {
-    bool no = stream->bare_newline == BARE_NEWLINE_NO;
     size_t at = 0;
     *at_start = stream->line == LINE_START;
     while (at < length) {
@@ -265,9 +255,9 @@ static size_t ordinary_run(const struct data_stream *stream, const char *text, s
         }
         const char *lf = memchr(text + at, '\n', length - at);
         size_t end = lf != NULL ? (size_t)(lf - text) : length;
-        size_t crs = no ? trailing_crs(text + at, end - at) : end > at && text[end - 1] == '\r';
-        if (lf == NULL || crs != 1) {
-            size_t stop = no ? end - crs : end;
+        const char *cr = memchr(text + at, '\r', end - at);
+        size_t stop = cr != NULL ? (size_t)(cr - text) : end;
+        if (lf == NULL || stop + 1 != end) {
             *at_start = *at_start && stop == at;
             return stop;
         }
@@ -285,7 +275,7 @@ static size_t copy_run(struct data_stream *stream, const char *text, size_t leng
     size_t run = ordinary_run(stream, text, smaller(length, room(output)), &at_start);
     if (run > 0) {
         copy(output, text, run);
-        stream->last_cr = text[run - 1] == '\r';
+        stream->last_cr = false;
         stream->line = at_start ? LINE_START : LINE_INSIDE;
         if (memchr(text, '\n', run) != NULL) {
             stream->after_bare_lf = false;

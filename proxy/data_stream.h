@@ -8,7 +8,7 @@
  *
  * DATA: lines are written with CRLF; dot-stuffing is left as the client made it; the terminating
  * "." line is written as CRLF "." CRLF and consumed. What a lenient backend would take for an end
- * of data (a line of "." with stray CRs or NULs before its line end, or a "." line that
+ * of data (a dot between line ends, be they CRs, with NULs anywhere between, or a "." line that
  * smtpd_forbid_bare_newline does not accept) is written without its dot or not at all, which is how
  * Postfix reads it. Only where NULs or CRs stand before such a dot is this a change of the content:
  * no other form of it would be safe. In the header section a dot that stuffs nothing (".X") is left

@@ -63,7 +63,14 @@ static const struct data_case data_cases[] = {
     {NORMAL, TEXT(A "\r\0.\0.\r\n" END), TEXT(A "\r\0\0\r\n" END), false},
     {SAME(NORMAL, A "\0.x\r\n\r..\r\nx.\r\n" END), false},
     {NORMAL, TEXT(A ".\rx\r\n" END), TEXT(A "\rx\r\n" END), false},
-    {SAME(NORMAL, A "x\r.\r\n\r\n" END), false},
+    {NORMAL, TEXT(A "x\r.\r\n\r\n" END), TEXT(A "x\r\r\n\r\n" END), false},
+    {NORMAL, TEXT(A "x\r.\ry\r\n" END), TEXT(A "x\r\ry\r\n" END), false},
+    {NORMAL, TEXT(A "x\r\0.\0\r\n" END), TEXT(A "x\r\0\0\r\n" END), false},
+    {NORMAL, TEXT(A "x\r.\n\r\n" END), TEXT(A "x\r\r\n\r\n" END), true},
+    {NO, TEXT(A "x\r.\ry\r\n" END), TEXT(A "x\r\ry\r\n" END), false},
+    {NO, TEXT(A "x\r.\n\n" END), TEXT(A "x\r\r\n\r\n" END), false},
+    {NORMAL, TEXT("A: b\r.\rc\r\n" END), TEXT("A: b\r\rc\r\n" END), false},
+    {SAME(NORMAL, A "x\r..\r\nx\r.y\rz.\r\n" END), false},
     {SAME(NORMAL, A "a\rb\r\r\n\0c\0\r\n" END), false},
     /* ends of data of mode no */
     {NO, TEXT(A "x\n.\n"), TEXT(A "x\r\n" END), false},
@@ -124,6 +131,25 @@ static void feed(struct result *result, const char *in, size_t length, size_t fi
     }
 }
 
+/* How many bytes a backend takes up to the end of data that ends lines at CR as well as at LF, and
+ * drops NULs; behind an empty line for sure. */
+static size_t harsh_end(const char *text, size_t length)
+{
+    size_t line = 0;
+    bool dot = false;
+    for (size_t i = 0; i < length; i++) {
+        if (text[i] == '\r' || text[i] == '\n') {
+            if (line == 1 && dot) {
+                return i + (text[i] == '\r' ? 2 : 1);
+            }
+            line = 0;
+        } else if (text[i] != '\0') {
+            dot = line++ == 0 && text[i] == '.';
+        }
+    }
+    return 0;
+}
+
 /* How many bytes a backend takes up to the end of data that ends lines at LF, strips CRs before it,
  * and drops NULs, or all CRs, wherever they are. */
 static size_t lenient_end(const char *text, size_t length, bool drop_nul, bool drop_cr)
@@ -161,6 +187,7 @@ static void check_data(const struct data_case *c, const struct result *result)
         assert_int_equal(lenient_end(result->out, result->length, (kind & 1) != 0, (kind & 2) != 0),
                          result->length);
     }
+    assert_int_equal(harsh_end(result->out, result->length), result->length);
 }
 
 static void test_data(void **state)
@@ -301,6 +328,7 @@ static void test_floods(void **state)
         assert_int_equal(taken, size - 1);
         assert_memory_equal(out + length - 5, "\r\n.\r\n", 5);
         assert_int_equal(lenient_end(out, length, true, true), length);
+        assert_int_equal(harsh_end(out, length), length);
     }
     free(in);
     free(out);
