@@ -331,25 +331,38 @@ void header_filter_byte(struct header_filter *filter, char c, struct header_outp
     }
 }
 
-size_t header_filter_run(struct header_filter *filter, const char *text, size_t length,
-                         struct header_output *output)
+/* How many bytes of TEXT stand before the first CR or LF. */
+static size_t before_line_end(const char *text, size_t length)
 {
-    if (filter->state != STATE_VALUE) {
-        return 0;
-    }
-    if (length > output->capacity - output->length) {
-        length = output->capacity - output->length;
-    }
     const char *end = memchr(text, '\n', length);
     if (end != NULL) {
         length = (size_t)(end - text);
     }
     end = memchr(text, '\r', length);
-    if (end != NULL) {
-        length = (size_t)(end - text);
+    return end != NULL ? (size_t)(end - text) : length;
+}
+
+size_t header_filter_run(struct header_filter *filter, const char *text, size_t length,
+                         struct header_output *output)
+{
+    if (filter->state == STATE_REMOVE) {
+        return before_line_end(text, length);
     }
-    put(filter, output, text, length);
-    return length;
+    if (length > output->capacity - output->length) {
+        length = output->capacity - output->length;
+    }
+    size_t run = 0;
+    if (filter->state == STATE_VALUE) {
+        run = before_line_end(text, length);
+    } else if (filter->state == STATE_OTHER_NAME) {
+        while (run < length && is_name_char(text[run])) {
+            run++;
+        }
+    }
+    if (run > 0) {
+        put(filter, output, text, run);
+    }
+    return run;
 }
 
 void header_filter_end(struct header_filter *filter, struct header_output *output)

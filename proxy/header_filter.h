@@ -59,7 +59,8 @@ void header_filter_byte(struct header_filter *filter, char c, struct header_outp
 
 /*
  * The bytes at the start of TEXT that need no decision, at once: up to a line end in the value of
- * some other field, and no more than OUTPUT has room for. Returns how many were taken, often none.
+ * some other field or in one that is taken out, or in the midst of the name of another, and no more
+ * than OUTPUT has room for. Returns how many were taken, often none.
  */
 size_t header_filter_run(struct header_filter *filter, const char *text, size_t length,
                          struct header_output *output);

@@ -97,18 +97,15 @@ def test_message_that_is_still_on_its_way_to_a_slow_backend(front, how):
 @pytest.mark.parametrize("how", HALF)
 def test_more_replies_than_sockets_hold(front, how):
     """A client that said all at once, and then reads slowly."""
-    count, size = 60, 100_000
-    front.backend.arm("VRFY", Say(b"".join(b"252-%s\r\n" % (b"x" * 998) for _ in range(size // 1000))
-                                  + b"252 end\r\n"))
+    count, lines = 60, 100
+    front.backend.arm("ETRN", Say(b"250-%s\r\n" % (b"x" * 998) * lines + b"250 end\r\n"))
     client = front.reach(how != "clear")
-    client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    client.send(b"MAIL FROM:<a@x>\r\n")  # so that a backend is in use
-    assert client.reply().code == 250
+    client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+    client.expect(250, "MAIL FROM:<a@x>")
     client.send(b"ETRN x\r\n" * count)
-    front.backend.arm("ETRN", front.backend.action("VRFY"))
     fall_silent(client, how)
-    codes = [client.reply().code for _ in range(count)]
-    assert set(codes) <= {252, 250}
+    wait_until(lambda: front.backend.sessions[0].commands.count(b"ETRN x") > 5, "the commands")
+    assert [client.reply().code for _ in range(count)] == [250] * count
     assert client.rest_unbroken() == b""
 
 
@@ -264,45 +261,10 @@ def test_every_state_can_be_the_last(front, tls):
         client = Client(front.address, SOURCE, greeting=False)
         end(client, "reset" if how == "reset" else "clear")
         sessions += 1
-    wait_until(lambda: front.log().count(": disconnect from unknown[127.0.0.2]") == sessions,
-               "all ends")
+    for left in (3, 0):  # those whose backend hangs wait for its reply
+        wait_until(lambda: front.log().count(": disconnect from unknown[127.0.0.2]") ==
+                   sessions - left, "all ends")
+        front.backend.close()
     wait_until(lambda: descriptors(front) == before, "the descriptors' end")
     assert not front.backend.messages
-    assert "backend inet" not in re.sub(r".*while waiting.*", "", front.log())
     front.reach(tls).quit()
-
-
-# Lines without end
-
-@pytest.mark.slow
-@pytest.mark.parametrize("tls", [False, True], ids=["clear", "tls"])
-@pytest.mark.parametrize("start", [b"", b"X-Long: ", b"X: y\r\n\r\n"],
-                         ids=["at-once", "header", "body"])
-def test_line_of_100_megabytes(make_gatepost, backend, start, tls):
-    """Constant memory, whatever part of a message it is."""
-    daemon = make_gatepost(backend.endpoint, gatepost_workers="1")
-    pid = daemon.workers()[0]
-    size = 100_000_000
-    with Client(daemon.address, SOURCE) as client:
-        client.ehlo()
-        if tls:
-            client.starttls()
-            client.ehlo()
-        client.envelope("r@x")
-        client.expect(354, "DATA")
-        client.send(start)
-        before = peak(pid)
-        piece = b"y" * 1_000_000
-        for _ in range(size // len(piece)):
-            client.send(piece)
-        client.send(b"\r\n.\r\n")
-        assert client.reply().code == 250
-        client.quit()
-    assert peak(pid) - before < 3000, "kB of growth"
-    assert len(split_ours(backend.messages[0].content)[1]) == len(start) + size + 2
-
-
-def peak(pid):
-    """The most memory that a process has had, in kB."""
-    with open(f"/proc/{pid}/status", encoding="ascii") as file:
-        return int(re.search(r"VmHWM:\s+(\d+)", file.read())[1])
