@@ -95,9 +95,11 @@ static int worker_main(const struct child *child, const struct child_plan *plan,
 static void __attribute__((noreturn))
 child_main(struct child *child, const struct child_plan *plan, int channel, int keys, int log_fd)
 {
+    static struct log_pipe log;
     struct diag diag = {.sink = child_diag, .ctx = child};
 
-    log_set_sink(log_pipe_write, &log_fd);
+    log.fd = log_fd;
+    log_set_sink(log_pipe_write, log_pipe_flush, &log);
     child_signals();
     int status = child->role == CHILD_KEYS ? keys_main(plan, channel, &diag)
                                            : worker_main(child, plan, channel, keys, &diag);
@@ -152,7 +154,7 @@ int child_start(struct child *child, const struct child_plan *plan, int keys,
     child->log = log_pipe[0];
     child->ready = false;
     child->pings = 0;
-    child->log_pending_length = 0;
+    child->reader->length = 0;
     return 0;
 }
 

@@ -1,21 +1,58 @@
 #include "proxy/connection_io.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <time.h>
 
 #define READ_SIZE 65536 /* most that is read at once */
+/* What is read beyond what TLS asks for: of small records, and behind a large one. */
+#define AHEAD_SIZE 4096
+#define AHEAD_SMALL 256
 
+/* A socket error that means "not now". */
+static bool is_transient(int error)
+{
+    return error == EAGAIN || error == EWOULDBLOCK || error == EINTR;
+}
+
+/* TLS asks for the head of a record, then for the rest of it. The first question is answered from a
+ * larger read, and with the second what follows is read as well: so small records cost one system
+ * call for many, large ones one each without being copied twice. */
 ssize_t connection_tls_recv(void *arg, void *buffer, size_t length)
 {
-    const struct connection *connection = arg;
-    return recv(connection->client_fd, buffer, length, MSG_DONTWAIT);
+    struct connection *connection = arg;
+    struct buffer *ahead = &connection->ciphertext_in;
+    size_t kept = buffer_length(ahead);
+
+    if (kept > 0) {
+        size_t taken = kept < length ? kept : length;
+        memcpy(buffer, buffer_data(ahead), taken);
+        buffer_consume(ahead, taken);
+        return (ssize_t)taken;
+    }
+    if (connection->client_drained) {
+        errno = EAGAIN;
+        return -1;
+    }
+    size_t more = length < AHEAD_SMALL ? AHEAD_SIZE : AHEAD_SMALL;
+    struct iovec parts[] = {{buffer, length}, {buffer_reserve(ahead, more), more}};
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
+    ssize_t got = recvmsg(connection->client_fd, &message, MSG_DONTWAIT);
+    connection->client_drained = got < 0 ? is_transient(errno) : (size_t)got < length + more;
+    if (got <= (ssize_t)length)
+        return got;
+    buffer_commit(ahead, (size_t)got - length);
+    return (ssize_t)length;
 }
 
 ssize_t connection_tls_send(void *arg, const void *buffer, size_t length)
 {
     const struct connection *connection = arg;
-    return send(connection->client_fd, buffer, length, MSG_DONTWAIT | MSG_NOSIGNAL);
+    int more = connection->client_corked ? MSG_MORE : 0;
+
+    return send(connection->client_fd, buffer, length, MSG_DONTWAIT | MSG_NOSIGNAL | more);
 }
 
 void connection_lend(struct connection *connection)
@@ -23,6 +60,7 @@ void connection_lend(struct connection *connection)
     struct session *session = &connection->session;
     struct worker *worker = connection->worker;
 
+    buffer_lend(&connection->ciphertext_in, worker->ciphertext_in, WORKER_CIPHERTEXT_SIZE);
     buffer_lend(&session->client_in, worker->client_in, WORKER_SCRATCH_SIZE);
     buffer_lend(&session->client_out, worker->client_out, WORKER_SCRATCH_SIZE);
     if (session->relay != NULL) {
@@ -35,18 +73,13 @@ void connection_settle(struct connection *connection)
 {
     struct session *session = &connection->session;
 
+    buffer_settle(&connection->ciphertext_in);
     buffer_settle(&session->client_in);
     buffer_settle(&session->client_out);
     if (session->relay != NULL) {
         buffer_settle(&session->relay->in);
         buffer_settle(&session->relay->out);
     }
-}
-
-/* A socket error that means "not now". */
-static bool is_transient(int error)
-{
-    return error == EAGAIN || error == EWOULDBLOCK || error == EINTR;
 }
 
 /* The client is gone, in whatever way. */
@@ -178,7 +211,12 @@ static bool write_client_tls(struct connection *connection, struct buffer *out)
     size_t sent;
 
     connection->tls_wants_write = false;
-    switch (tls_conn_write(connection->tls, buffer_data(out), buffer_length(out), &sent)) {
+    /* Behind the last words comes close_notify. */
+    connection->client_corked = connection->session.ending != SESSION_GOES_ON;
+    enum tls_result result =
+        tls_conn_write(connection->tls, buffer_data(out), buffer_length(out), &sent);
+    connection->client_corked = false;
+    switch (result) {
     case TLS_OK:
         buffer_consume(out, sent);
         return true;

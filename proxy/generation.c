@@ -179,20 +179,16 @@ static void on_log(struct ev_loop *loop, ev_io *io, int events)
     struct generation *generation = child->owner;
 
     (void)events;
-    if (!log_pipe_read(child->log, generation->output, child_log_role(child), child->pid,
-                       child->log_pending, &child->log_pending_length))
+    if (log_pipe_read(child->reader, child->log, generation->output, child_log_role(child),
+                      child->pid) < 0)
         ev_io_stop(loop, io);
 }
 
 /* What a dead worker still had to say. */
 static void drain_log(const struct generation *generation, struct child *child)
 {
-    for (int i = 0; i < 64; i++) {
-        size_t before = child->log_pending_length;
-        if (!log_pipe_read(child->log, generation->output, child_log_role(child), child->pid,
-                           child->log_pending, &child->log_pending_length) ||
-            child->log_pending_length == before)
-            return;
+    while (log_pipe_read(child->reader, child->log, generation->output, child_log_role(child),
+                         child->pid) > 0) {
     }
 }
 
@@ -345,8 +341,8 @@ static void init_child(struct generation *generation, struct child *child, enum 
     child->owner = generation;
     child->backoff = BACKOFF_FIRST;
     child->channel = child->log = child->slot = -1;
-    child->log_pending = malloc(LOG_PIPE_BUFFER);
-    if (child->log_pending == NULL)
+    child->reader = calloc(1, sizeof(*child->reader));
+    if (child->reader == NULL)
         log_fatal("out of memory for processes");
     ev_init(&child->restart, on_restart);
     child->restart.data = child;
@@ -533,8 +529,8 @@ void generation_free(struct generation *generation)
         ev_timer_stop(generation->loop, &generation->ticket_timer);
     }
     for (size_t i = 0; i < generation->child_count; i++)
-        free(generation->children[i].log_pending);
-    free(generation->keys.log_pending);
+        free(generation->children[i].reader);
+    free(generation->keys.reader);
     if (generation->plan.chains >= 0)
         close(generation->plan.chains);
     if (generation->stats != NULL)

@@ -324,11 +324,13 @@ static void worker_open_sockets(struct worker *worker, const struct worker_job *
     worker_accepting(worker, true);
 }
 
-/* Before each wait: a draining worker whose last session has ended leaves. */
+/* Before each wait: what was logged goes out; a draining worker whose last session has ended
+ * leaves. */
 static void worker_before_wait(struct ev_loop *loop, ev_prepare *prepare, int events)
 {
     (void)loop;
     (void)events;
+    log_flush();
     worker_check_done(prepare->data);
 }
 
@@ -368,6 +370,7 @@ int worker_run(const struct worker_job *job)
         sandbox_enter(SANDBOX_WORKER);
     if (channel_send(job->channel, &ready, -1) != 0)
         log_fatal("cannot tell the master: %s", strerror(errno));
+    log_collect();
     ev_run(worker->loop, 0);
 
     for (size_t i = 0; i < worker->listener_count; i++) {
@@ -378,6 +381,7 @@ int worker_run(const struct worker_job *job)
         worker->connections->dead = true;
         connection_work(worker->connections);
     }
+    log_flush();
     key_link_free(worker->keys);
     ev_loop_destroy(worker->loop);
     free(worker->sockets);
