@@ -95,11 +95,11 @@ static int worker_main(const struct child *child, const struct child_plan *plan,
 static void __attribute__((noreturn))
 child_main(struct child *child, const struct child_plan *plan, int channel, int keys, int log_fd)
 {
-    static struct log_pipe log;
+    struct log_pipe *log = child->reader->shared;
     struct diag diag = {.sink = child_diag, .ctx = child};
 
-    log.fd = log_fd;
-    log_set_sink(log_pipe_write, log_pipe_flush, &log);
+    log->fd = log_fd;
+    log_set_sink(log_pipe_write, log_pipe_flush, log);
     child_signals();
     int status = child->role == CHILD_KEYS ? keys_main(plan, channel, &diag)
                                            : worker_main(child, plan, channel, keys, &diag);
@@ -127,6 +127,7 @@ int child_start(struct child *child, const struct child_plan *plan, int keys,
     int log_pipe[2];
     pid_t pid = -1;
 
+    log_pipe_reader_reset(child->reader);
     bool open = open_ways(channel, log_pipe) == 0;
     if (open && (pid = fork()) == 0) {
         close(channel[0]);
@@ -154,7 +155,6 @@ int child_start(struct child *child, const struct child_plan *plan, int keys,
     child->log = log_pipe[0];
     child->ready = false;
     child->pings = 0;
-    child->reader->length = 0;
     return 0;
 }
 

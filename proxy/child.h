@@ -43,7 +43,7 @@ struct child {
     double started;
     double backoff;                 /* seconds to wait before the next start */
     struct worker_stats *stats;     /* shared memory; survives restarts; NULL: the key process */
-    struct log_pipe_reader *reader; /* of LOG */
+    struct log_pipe_reader *reader; /* of LOG. Owned. */
     ev_io channel_io;
     ev_io log_io;
     ev_child watcher;

@@ -11,6 +11,7 @@ static log_sink *current_sink;
 static log_flusher *current_flusher;
 static void *current_ctx;
 static bool collects;
+static bool waits;
 
 /* Until a sink is set: standard error. */
 static void log_to_stderr(const char *text, size_t length)
@@ -30,8 +31,14 @@ void log_collect(void)
     collects = true;
 }
 
+bool log_waits(void)
+{
+    return waits;
+}
+
 void log_flush(void)
 {
+    waits = false;
     if (current_flusher != NULL)
         current_flusher(current_ctx);
 }
@@ -70,6 +77,7 @@ log_deliver(enum log_severity severity, const char *format, va_list args)
         current_sink(current_ctx, severity, text, length);
     else
         log_to_stderr(text, length);
+    waits = true;
     if (!collects || severity > LOG_SEVERITY_INFO)
         log_flush();
 }

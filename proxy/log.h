@@ -30,9 +30,10 @@ typedef void log_flusher(void *ctx);
  * each of them. Before the first call they go to standard error. */
 void log_set_sink(log_sink *sink, log_flusher *flusher, void *ctx);
 
-/* From now on ordinary records may wait until the next warning or the next log_flush: for a process
- * that calls it before each of its waits. */
+/* From now on ordinary records may wait until the next warning or the next log_flush, which the
+ * process is to call soon after there are some (log_waits). */
 void log_collect(void);
+bool log_waits(void);
 void log_flush(void);
 
 void log_at(enum log_severity severity, const char *format, ...)

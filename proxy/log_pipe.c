@@ -2,7 +2,9 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 /* Add one record to what was collected. False: there is no room. */
@@ -69,17 +71,15 @@ static void put_record(struct log_output *output, const char *role, pid_t pid, c
         log_output_write(output, (enum log_severity)digit, role, pid, line + 1, length - 1);
 }
 
-ssize_t log_pipe_read(struct log_pipe_reader *reader, int fd, struct log_output *output,
-                      const char *role, pid_t pid)
+/* Write the complete records among what is pending. */
+static void put_records(struct log_pipe_reader *reader, struct log_output *output, const char *role,
+                        pid_t pid)
 {
     char *pending = reader->pending;
-    ssize_t got = read(fd, pending + reader->length, sizeof(reader->pending) - reader->length);
-
-    if (got <= 0)
-        return got < 0 && (errno == EAGAIN || errno == EINTR) ? 0 : -1;
-    size_t end = reader->length + (size_t)got;
+    size_t end = reader->length;
     size_t start = 0;
     const char *lf;
+
     while ((lf = memchr(pending + start, '\n', end - start)) != NULL) {
         size_t length = (size_t)(lf - (pending + start));
         put_record(output, role, pid, pending + start, length);
@@ -90,5 +90,74 @@ ssize_t log_pipe_read(struct log_pipe_reader *reader, int fd, struct log_output 
         start = end; /* no record is that long */
     memmove(pending, pending + start, end - start);
     reader->length = end - start;
+}
+
+struct log_pipe_reader *log_pipe_reader_new(void)
+{
+    struct log_pipe_reader *reader = calloc(1, sizeof(*reader));
+
+    if (reader == NULL)
+        return NULL;
+    reader->shared = mmap(NULL, sizeof(*reader->shared), PROT_READ | PROT_WRITE,
+                          MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (reader->shared != MAP_FAILED)
+        return reader;
+    free(reader);
+    return NULL;
+}
+
+void log_pipe_reader_free(struct log_pipe_reader *reader)
+{
+    if (reader == NULL)
+        return;
+    munmap(reader->shared, sizeof(*reader->shared));
+    free(reader);
+}
+
+void log_pipe_reader_reset(struct log_pipe_reader *reader)
+{
+    reader->length = 0;
+    reader->shared->length = 0;
+    reader->shared->dropped = 0;
+}
+
+/* log_pipe_read. Returns how many bytes were read; 0: none now; -1. */
+static ssize_t read_once(struct log_pipe_reader *reader, int fd, struct log_output *output,
+                         const char *role, pid_t pid)
+{
+    ssize_t got =
+        read(fd, reader->pending + reader->length, sizeof(reader->pending) - reader->length);
+
+    if (got <= 0)
+        return got < 0 && (errno == EAGAIN || errno == EINTR) ? 0 : -1;
+    reader->length += (size_t)got;
+    put_records(reader, output, role, pid);
     return got;
+}
+
+bool log_pipe_read(struct log_pipe_reader *reader, int fd, struct log_output *output,
+                   const char *role, pid_t pid)
+{
+    return read_once(reader, fd, output, role, pid) >= 0;
+}
+
+void log_pipe_drain(struct log_pipe_reader *reader, int fd, struct log_output *output,
+                    const char *role, pid_t pid)
+{
+    size_t left = reader->shared->length;
+    size_t at = 0;
+
+    while (read_once(reader, fd, output, role, pid) > 0) {
+    }
+    if (left > sizeof(reader->shared->collected))
+        return;
+    while (at < left) {
+        size_t part = sizeof(reader->pending) - reader->length;
+        if (part > left - at)
+            part = left - at;
+        memcpy(reader->pending + reader->length, reader->shared->collected + at, part);
+        reader->length += part;
+        at += part;
+        put_records(reader, output, role, pid);
+    }
 }

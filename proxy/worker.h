@@ -70,6 +70,7 @@ struct worker {
     ev_timer drain_timer;
     ev_timer accept_pause;
     ev_timer ticket_timer; /* keys of session tickets grow old */
+    ev_timer log_timer;    /* what was logged waits to be written */
     ev_idle idle; /* runs the connections that were not finished when others got their turn */
     struct connection *again;
     char ciphertext_in[WORKER_CIPHERTEXT_SIZE];
