@@ -6,10 +6,12 @@
 #include <sys/uio.h>
 #include <time.h>
 
-#define READ_SIZE 65536 /* most that is read at once */
-/* What is read beyond what TLS asks for: of small records, and behind a large one. */
-#define AHEAD_SIZE 4096
-#define AHEAD_SMALL 256
+#define READ_SIZE 65536 /* more is not read at once, but for what was read ahead */
+#define RECORD_SIZE 16384
+/* What is read beyond what TLS asks for: when that is little, and when it is much. */
+#define AHEAD_SMALL 4096
+#define AHEAD_LARGE 65536
+#define LARGE 1024
 
 /* A socket error that means "not now". */
 static bool is_transient(int error)
@@ -17,9 +19,8 @@ static bool is_transient(int error)
     return error == EAGAIN || error == EWOULDBLOCK || error == EINTR;
 }
 
-/* TLS asks for the head of a record, then for the rest of it. The first question is answered from a
- * larger read, and with the second what follows is read as well: so small records cost one system
- * call for many, large ones one each without being copied twice. */
+/* TLS asks for the head of a record, then for the rest of it. More is read each time, so that many
+ * records, small or large, cost one system call. */
 ssize_t connection_tls_recv(void *arg, void *buffer, size_t length)
 {
     struct connection *connection = arg;
@@ -32,11 +33,11 @@ ssize_t connection_tls_recv(void *arg, void *buffer, size_t length)
         buffer_consume(ahead, taken);
         return (ssize_t)taken;
     }
-    if (connection->client_drained) {
+    if (connection->client_drained || connection->client_sated) {
         errno = EAGAIN;
         return -1;
     }
-    size_t more = length < AHEAD_SMALL ? AHEAD_SIZE : AHEAD_SMALL;
+    size_t more = length < LARGE ? AHEAD_SMALL : AHEAD_LARGE;
     struct iovec parts[] = {{buffer, length}, {buffer_reserve(ahead, more), more}};
     struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
     ssize_t got = recvmsg(connection->client_fd, &message, MSG_DONTWAIT);
@@ -109,37 +110,41 @@ static bool read_client_plain(struct connection *connection)
     return true;
 }
 
-/* Plaintext from TLS: whole records, as long as there is room. */
+/* Plaintext from TLS: whole records. When there is much of it, only what was read ahead is taken.
+ */
 static bool read_client_tls(struct connection *connection)
 {
     struct buffer *in = &connection->session.client_in;
+    enum tls_result result;
     size_t total = 0;
+    size_t got;
 
     connection->tls_wants_write = false;
-    while (total < READ_SIZE) {
-        size_t got;
-        char *room = buffer_reserve(in, READ_SIZE - total);
-        switch (tls_conn_read(connection->tls, room, READ_SIZE - total, &got)) {
-        case TLS_OK:
-            buffer_commit(in, got);
-            total += got;
-            continue;
-        case TLS_WANT_WRITE:
-            connection->tls_wants_write = true;
-            break;
-        case TLS_WANT_READ:
-        case TLS_WANT_KEY: /* handshakes only */
-            break;
-        case TLS_CLOSED:
-        case TLS_LOST:
-        case TLS_FAILED:
-            client_gone(connection);
-            return true;
-        }
+    do {
+        char *room = buffer_reserve(in, RECORD_SIZE);
+        connection->client_sated = total >= READ_SIZE;
+        result = tls_conn_read(connection->tls, room, RECORD_SIZE, &got);
+        buffer_commit(in, got);
+        total += got;
+    } while (result == TLS_OK);
+    connection->client_readable = connection->client_sated;
+    connection->client_sated = false;
+    switch (result) {
+    case TLS_OK:
+    case TLS_WANT_READ:
+    case TLS_WANT_KEY: /* handshakes only */
+        break;
+    case TLS_WANT_WRITE:
+        connection->tls_wants_write = true;
         connection->client_readable = false;
-        return total > 0;
+        break;
+    case TLS_CLOSED:
+    case TLS_LOST:
+    case TLS_FAILED:
+        client_gone(connection);
+        return true;
     }
-    return true;
+    return total > 0;
 }
 
 bool connection_read_client(struct connection *connection)
