@@ -169,6 +169,14 @@ static bool content_run_data(struct session *session)
 
     if (length == 0 || buffer_length(&relay->out) >= SESSION_OUT_HIGH)
         return false;
+    size_t ordinary = data_stream_pass(&relay->stream, buffer_data(in), length);
+    if (ordinary > 0 && session->discard != NULL)
+        buffer_consume(in, ordinary);
+    else if (ordinary > 0)
+        buffer_move(&relay->out, in, ordinary);
+    length -= ordinary;
+    if (length == 0)
+        return true;
     size_t capacity = length + length / 16 + DATA_STREAM_ROOM_MIN;
     char *out = buffer_reserve(&relay->out, capacity);
     enum data_stream_status status = data_stream_feed(&relay->stream, buffer_data(in), length,
@@ -180,7 +188,7 @@ static bool content_run_data(struct session *session)
             content_refuse_bare_lf(session);
     }
     if (status != DATA_STREAM_END)
-        return consumed > 0 || produced > 0;
+        return ordinary > 0 || consumed > 0 || produced > 0;
     session->where_text = "END-OF-MESSAGE";
     if (session->discard != NULL) {
         content_end_discarded(session, false);
@@ -232,10 +240,10 @@ static bool content_run_counted(struct session *session)
         data_stream_look(&relay->stream, buffer_data(in), length);
         if (content_has_forbidden_lf(session))
             return true;
-        buffer_append(&relay->out, buffer_data(in), length);
-    }
-    if (length > 0)
+        buffer_move(&relay->out, in, length);
+    } else if (length > 0) {
         buffer_consume(in, length);
+    }
     relay->stream.bytes_in += length;
     relay->chunk_left -= length;
     if (relay->chunk_left == 0)

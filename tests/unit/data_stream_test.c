@@ -334,12 +334,39 @@ static void test_floods(void **state)
     free(out);
 }
 
+/* What has to be seen is seen wherever it stands in the blocks that are looked at at once. */
+static void test_alignment(void **state)
+{
+    static const char *const inside[] = {"x\r.\ry", "x\r.\r\ny", "x\r\r\ny"};
+    (void)state;
+    struct result *result = malloc(sizeof *result);
+    char many[400];
+    char in[1024];
+    memset(many, 'x', sizeof many);
+    for (size_t i = 0; i < 2 * sizeof inside / sizeof *inside; i++) {
+        for (int pad = 0; pad < 300; pad++) {
+            bool no = (i & 1) != 0;
+            size_t length = (size_t)snprintf(in, sizeof in, A "%.*s%s%.*s\r\n" END, pad, many,
+                                             inside[i / 2], 300 - pad, many);
+            data_stream_begin(&stream, true, no ? NO : NORMAL, "mx.example", "", 0);
+            feed(result, in, length, length, length);
+            assert_int_equal(result->status, DATA_STREAM_END);
+            assert_int_equal(result->taken, length);
+            assert_int_equal(harsh_end(result->out, result->length), result->length);
+            if (no && i / 2 == 2) {
+                assert_null(memmem(result->out, result->length, "\r\r\n", 3));
+            }
+        }
+    }
+    free(result);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_data),         cmocka_unit_test(test_after_end),
         cmocka_unit_test(test_header_first), cmocka_unit_test(test_counted),
-        cmocka_unit_test(test_floods),
+        cmocka_unit_test(test_floods),       cmocka_unit_test(test_alignment),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
