@@ -170,6 +170,8 @@ static void on_channel(struct ev_loop *loop, ev_io *io, int events)
         child->pings = 0;
     } else if (got > 0 && message.kind == CHANNEL_CONNECT) {
         connect_for(generation, child, &message);
+    } else if (got > 0 && message.kind == CHANNEL_STRESS) {
+        generation->events->load(generation);
     }
 }
 
@@ -226,6 +228,7 @@ static void reap_child(struct generation *generation, struct child *child, int s
     if (child->stats != NULL)
         atomic_store(&child->stats->open, 0);
     release_slot(generation, child);
+    generation->events->load(generation);
 }
 
 /* Start CHILD again, later if it did not live long. */
@@ -401,6 +404,8 @@ static int prepare(struct generation *generation, const struct generation *previ
 
     if (privileges_prepare(config, &plan->privileges, diag) != 0 ||
         listen_list_parse(config, &generation->listeners, diag) != 0)
+        return -1;
+    if (stress_levels_check(config, diag) != 0)
         return -1;
     plan->totals = worker_totals_find(config, worker_count(config), diag);
     plan->drain_time = (double)config_time(config, PARAM_gatepost_drain_time);

@@ -39,6 +39,8 @@ struct generation_events {
         struct generation *generation); /* in a new process: let go of the master's things */
     /* A new key process has found other certificates than the workers have. */
     void (*stale)(struct generation *generation);
+    /* The load may have reached or left a level (limits.h). */
+    void (*load)(struct generation *generation);
 };
 
 struct generation {
