@@ -481,33 +481,6 @@ bool generation_ping(struct generation *generation)
     return well;
 }
 
-void generation_status(const struct generation *generation, FILE *out)
-{
-    static const char *const states[] = {[GENERATION_STARTING] = "starting",
-                                         [GENERATION_SERVING] = "serving",
-                                         [GENERATION_LEAVING] = "finishing"};
-
-    if (generation->keys.pid != 0)
-        fprintf(out, "keys %ld: %s\n", (long)generation->keys.pid,
-                generation->keys.ready ? states[generation->state] : states[GENERATION_STARTING]);
-    for (size_t i = 0; i < generation->child_count; i++) {
-        const struct child *child = &generation->children[i];
-        struct worker_stats *stats = child->stats;
-        if (child->pid == 0)
-            continue;
-        fprintf(out,
-                "worker %ld: %s, sessions open %llu, accepted %llu, TLS handshakes %llu, failed "
-                "%llu, backend sessions %llu, failed %llu\n",
-                (long)child->pid, states[generation->state],
-                (unsigned long long)atomic_load(&stats->open),
-                (unsigned long long)atomic_load(&stats->sessions),
-                (unsigned long long)atomic_load(&stats->handshakes),
-                (unsigned long long)atomic_load(&stats->handshake_failures),
-                (unsigned long long)atomic_load(&stats->backend_sessions),
-                (unsigned long long)atomic_load(&stats->backend_failures));
-    }
-}
-
 /* In a new process: close what leads to CHILD. */
 static void forget_child(const struct generation *generation, struct child *child)
 {

@@ -19,6 +19,7 @@
 #include "policy/endpoint.h"
 
 #include "proxy/child.h"
+#include "proxy/json.h"
 #include "proxy/log_output.h"
 
 enum generation_state {
@@ -86,8 +87,9 @@ bool generation_is_over(const struct generation *generation);
 /* Ask each process for a sign of life. False: one has let several questions pass. */
 bool generation_ping(struct generation *generation);
 
-/* A line for each worker, for "gatepost status". */
+/* A line for each process, for "gatepost status"; and the same as elements of an array. */
 void generation_status(const struct generation *generation, FILE *out);
+void generation_status_json(const struct generation *generation, struct json *json);
 
 /* Free it; no process may be running. */
 void generation_free(struct generation *generation);

@@ -293,12 +293,37 @@ static void master_status(const struct master *master, FILE *out)
         generation_status(one, out);
 }
 
+/* The same for programs. */
+static void master_status_json(const struct master *master, FILE *out)
+{
+    struct json json = {.out = out};
+
+    json_object(&json, NULL);
+    json_string(&json, "version", GATEPOST_VERSION);
+    json_number(&json, "master", (long long)getpid());
+    json_string(&json, "configuration", master->source->directory);
+    json_number(&json, "uptime", (long long)(time(NULL) - master->started));
+    stress_report_json(&master->stress, &json);
+    json_array(&json, "processes");
+    if (master->current != NULL)
+        generation_status_json(master->current, &json);
+    if (master->coming != NULL)
+        generation_status_json(master->coming, &json);
+    for (const struct generation *one = master->leaving; one != NULL; one = one->next)
+        generation_status_json(one, &json);
+    json_end_array(&json);
+    json_end_object(&json);
+}
+
 static void on_command(void *owner, const char *command, struct control_request *request)
 {
     struct master *master = owner;
 
     if (strcmp(command, "status") == 0) {
         master_status(master, control_out(request));
+        control_finish(request, true);
+    } else if (strcmp(command, "status --json") == 0) {
+        master_status_json(master, control_out(request));
         control_finish(request, true);
     } else if (strcmp(command, "stop") == 0) {
         log_info("terminating on request");

@@ -220,8 +220,13 @@ bool session_waits_for_backend(const struct session *session)
         return session->wants_capabilities;
     if (relay->state == RELAY_LOST)
         return false;
-    return relay->state != RELAY_READY || relay_head(relay) != NULL ||
-           buffer_length(&relay->out) > 0;
+    if (relay->state != RELAY_READY || buffer_length(&relay->out) > 0)
+        return true;
+    /* The reply to a chunk is expected from its beginning, but due only when the client has sent
+     * the rest. */
+    if (session->state == SESSION_BDAT && relay->chunk_passed)
+        return relay->queue_length > 1;
+    return relay_head(relay) != NULL;
 }
 
 bool session_backend_idles(const struct session *session)

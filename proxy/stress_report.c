@@ -71,7 +71,7 @@ void stress_report_print(const struct stress_report *report, FILE *out)
     const struct limits *limits = worker_slots_counters(report->slots);
 
     fprintf(out,
-            "load: %u of %u sessions, %u of %u TLS handshakes, stress mode %s, so far %u times\n",
+            "load: %u of %u sessions, %u of %u TLS handshakes, stress mode %s, times so far %u\n",
             limits_sessions(limits), report->totals.sessions, limits_handshakes(limits),
             report->totals.handshakes, describe(report), times(limits));
 }
