@@ -126,6 +126,7 @@ def test_lines_of_an_exchange_are_one_request(make_strict, make_backend, connect
     assert client.reply().text == TIMEOUT
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["DATA", "BDAT 1000000 LAST"])
 def test_slow_content(make_strict, backend, connect, command):
     """500 bytes a second where 1000 are asked for: twice the time, and the end."""

@@ -86,7 +86,6 @@ def began(daemon):
                            daemon.log())) for what in ("begins", "ends")]
 
 
-@pytest.mark.slow
 def test_hysteresis(make_busy, fill, connect):
     """It begins at one level, in all workers, and ends at a lower one."""
     daemon = make_busy()
