@@ -72,12 +72,14 @@ def wait_load(daemon, stress, sessions=None):
 
 def is_stressed(daemon, worker):
     """Whether a new client of that worker is disconnected after its first error."""
+    before = load_of(daemon)["sessions"]
     with only(daemon, worker), Client(daemon.address, "127.0.0.3") as client:
         client.expect(500, "XCLIENT x")
         client.send(b"NOOP\r\n")
         reply = client.reply()
-        assert reply.code == 250 or reply.text == TOO_MANY_ERRORS
-        return reply.code != 250
+    assert reply.code == 250 or reply.text == TOO_MANY_ERRORS
+    wait_until(lambda: load_of(daemon)["sessions"] == before, "that session's end")
+    return reply.code != 250
 
 
 def began(daemon):
