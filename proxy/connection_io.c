@@ -6,6 +6,8 @@
 #include <sys/uio.h>
 #include <time.h>
 
+#include "proxy/connection_timer.h"
+
 #define READ_SIZE 65536 /* more is not read at once, but for what was read ahead */
 #define RECORD_SIZE 16384
 /* What is read beyond what TLS asks for: when that is little, and when it is much. */
@@ -151,9 +153,11 @@ bool connection_read_client(struct connection *connection)
 {
     if (!connection->client_readable || !session_waits_for_client(&connection->session))
         return false;
-    connection->client_active = ev_now(connection->worker->loop);
-    return connection->phase == CONNECTION_TLS ? read_client_tls(connection)
-                                               : read_client_plain(connection);
+    size_t before = buffer_length(&connection->session.client_in);
+    bool progress = connection->phase == CONNECTION_TLS ? read_client_tls(connection)
+                                                        : read_client_plain(connection);
+    connection_client_moved(connection, buffer_length(&connection->session.client_in) - before);
+    return progress;
 }
 
 bool connection_read_backend(struct connection *connection)
@@ -224,6 +228,7 @@ static bool write_client_tls(struct connection *connection, struct buffer *out)
     switch (result) {
     case TLS_OK:
         buffer_consume(out, sent);
+        connection_client_moved(connection, 0);
         return true;
     case TLS_WANT_WRITE:
         connection->tls_wants_write = true;
@@ -258,8 +263,8 @@ bool connection_write_client(struct connection *connection)
         client_gone(connection);
         return true;
     }
-    connection->client_active = ev_now(connection->worker->loop);
     buffer_consume(out, (size_t)sent);
+    connection_client_moved(connection, 0);
     return true;
 }
 
