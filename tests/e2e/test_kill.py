@@ -1,0 +1,155 @@
+"""kill -9 of a worker or of the key process, at random under load: service goes on, only sessions
+of the killed worker are lost, and what a client heard about a message is true (harness/numbered).
+"""
+
+import os
+import random
+import signal
+import threading
+import time
+
+import pytest
+
+from harness.client import Client, Closed
+from harness.numbered import ACCEPTED, LOSSES, UNHEARD, Book, Refused, deliver
+from harness.usage import owners
+from harness.wait import wait_until
+
+SEED = int(os.environ.get("GATEPOST_TEST_SEED", str(random.SystemRandom().randrange(1 << 30))))
+CLIENTS = 12
+KILLS = 16
+HELD = 60  # idle sessions
+TRIES = 200  # of one message
+
+
+class Deliverer(threading.Thread):
+    """Delivers message after message, each until it hears 250; kept connections, in turn with and
+    without TLS."""
+
+    def __init__(self, daemon, book, seed):
+        super().__init__()
+        self.daemon_, self.book, self.rng = daemon, book, random.Random(seed)
+        self.stop, self.error = threading.Event(), None
+        self.client = None
+
+    def _connected(self):
+        """A session to deliver in."""
+        if self.client is None or self.rng.random() < 0.2:
+            self._leave()
+            self.client = Client(self.daemon_.address, "127.0.0.2")
+            self.client.ehlo()
+            if self.rng.random() < 0.5:
+                self.client.starttls()
+                self.client.ehlo()
+        return self.client
+
+    def _leave(self):
+        if self.client:
+            self.client.close()
+        self.client = None
+
+    def _try(self):
+        try:
+            client = self._connected()
+            deliver(client, *self.book.attempt(self.rng), self.rng)
+            return True
+        except (*LOSSES, Refused, AssertionError):
+            self._leave()
+            return False
+
+    def _message(self):
+        for _ in range(TRIES):
+            if self._try():
+                return
+            time.sleep(0.05)  # as a client's queue would
+        raise AssertionError(f"no delivery in {TRIES} tries")
+
+    def run(self):
+        try:
+            while not self.stop.is_set():
+                self._message()
+        except BaseException as error:  # pylint: disable=broad-except
+            self.error = error
+        finally:
+            self._leave()
+
+
+def finish(deliverers):
+    """Ends them, and raises what one of them raised."""
+    for one in deliverers:
+        one.stop.set()
+    for one in deliverers:
+        one.join()
+    for one in deliverers:
+        if one.error:
+            raise one.error
+
+
+def wait_killed(daemon, pid):
+    """The master has seen it, and all places are taken again."""
+    daemon.wait_log(rf"process {pid} was killed by signal 9")
+    wait_until(lambda: len(daemon.workers()) == 2 and len(daemon.key_processes()) == 1,
+               "another process in its place")
+
+
+@pytest.mark.slow
+def test_random_kills_under_load(make_gatepost, sink):
+    """Every message gets through in the end, and none is lost or doubled."""
+    print("seed", SEED)
+    rng, book = random.Random(SEED), Book("kill")
+    daemon = make_gatepost(sink.endpoint)
+    deliverers = [Deliverer(daemon, book, SEED + number) for number in range(CLIENTS)]
+    for one in deliverers:
+        one.start()
+    longest = 0
+    try:
+        for _ in range(KILLS):
+            time.sleep(rng.uniform(0.05, 0.5))  # the moment is the test's own choice
+            pid = rng.choice(daemon.workers() + daemon.key_processes())
+            start = time.monotonic()
+            os.kill(pid, signal.SIGKILL)
+            wait_killed(daemon, pid)
+            before, replaced = book.count(ACCEPTED), time.monotonic() - start
+            wait_until(lambda: book.count(ACCEPTED) > before + CLIENTS, "service to go on")
+            print(f"killed {pid}, replaced after {replaced:.2f} s")
+            longest = max(longest, replaced)
+    finally:
+        finish(deliverers)
+    book.check(sink.records())
+    print(f"{book.count(ACCEPTED)} accepted, {book.count(UNHEARD)} unheard, "
+          f"{len(sink.records())} arrived")
+    assert book.count(ACCEPTED) > KILLS * CLIENTS
+    assert longest < 10  # a pause for what dies again and again must not become an outage
+
+
+@pytest.mark.slow
+def test_only_sessions_of_the_killed_worker_are_lost(make_gatepost, sink, connect):
+    """The key process's death costs none at all."""
+    daemon = make_gatepost(sink.endpoint)
+    held = [connect(daemon) for _ in range(HELD)]
+    for number, client in enumerate(held):
+        client.ehlo()
+        if number % 2:
+            client.starttls()
+            client.ehlo()
+        if number % 3 == 0:
+            client.envelope("r@gatepost.test")
+    served_by = owners(daemon, held)
+    first, second = daemon.workers()
+    assert set(served_by) == {first, second}
+    keys = daemon.key_processes()[0]
+    os.kill(keys, signal.SIGKILL)
+    wait_killed(daemon, keys)
+    for client in held:
+        client.expect(250, "NOOP")
+    os.kill(first, signal.SIGKILL)
+    wait_killed(daemon, first)
+    for client, owner in zip(held, served_by):
+        if owner == second:
+            client.expect(250, "NOOP")
+        else:
+            with pytest.raises((Closed, OSError)):
+                client.command("NOOP")
+    os.kill(second, signal.SIGKILL)
+    wait_killed(daemon, second)
+    assert set(owners(daemon, [connect(daemon) for _ in range(HELD)])) <= set(daemon.workers())
