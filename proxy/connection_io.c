@@ -180,6 +180,7 @@ static bool write_client_tls(struct connection *connection, struct buffer *out)
     connection->tls_wants_write = false;
     switch (tls_conn_write(connection->tls, buffer_data(out), buffer_length(out), &sent)) {
     case TLS_OK:
+        connection->client_active = ev_now(connection->worker->loop);
         buffer_consume(out, sent);
         return true;
     case TLS_WANT_WRITE:

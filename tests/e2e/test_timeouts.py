@@ -1,10 +1,11 @@
 """Nobody can hold a session for longer than the operator allows."""
 
+import threading
 import time
 
 import pytest
 
-from harness.backend_dialogue import HANG
+from harness.backend_dialogue import HANG, After
 from harness.daemon import HOSTNAME
 
 TIMEOUT_REPLY = f"421 4.4.2 {HOSTNAME} Error: timeout exceeded"
@@ -133,3 +134,24 @@ def test_client_timeout_does_not_run_while_the_backend_thinks(make_gatepost, bac
     assert "timeout exceeded" not in reply.text
     assert 2.5 < time.monotonic() - start < 15
     assert not backend.messages
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["cleartext", "TLS"])
+def test_client_clock_starts_with_the_reply(make_gatepost, backend, connect, tls):
+    """A client that waited long for the backend has all of smtpd_timeout for its next command."""
+    daemon = make_gatepost(backend.endpoint, smtpd_timeout="2s", gatepost_workers="1")
+    client = connect(daemon)
+    client.ehlo()
+    if tls:
+        client.starttls()
+        client.ehlo()
+    client.envelope("r@gatepost.test")
+    client.expect(354, "DATA")
+    answer = threading.Event()
+    backend.arm("END", After(answer, b"250 2.0.0 Ok\r\n"))
+    client.send(b"Subject: x\r\n\r\n.\r\n")
+    start = time.monotonic()
+    threading.Timer(3, answer.set).start()
+    assert client.reply().code == 250
+    assert time.monotonic() - start > 2.5
+    check_timeout(client, time.monotonic())
