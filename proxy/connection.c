@@ -333,6 +333,14 @@ static void connection_check_end(struct connection *connection)
         connection_linger(connection);
 }
 
+/* The backend has the word. Not while the client does not fetch what the backend said before: then
+ * the backend is not listened to. */
+static bool connection_waits_for_backend(const struct connection *connection)
+{
+    return session_waits_for_backend(&connection->session) &&
+           buffer_length(&connection->session.client_out) < SESSION_REPLIES_HIGH;
+}
+
 /* When the present wait is over. */
 static double connection_deadline(const struct connection *connection)
 {
@@ -350,7 +358,7 @@ static double connection_deadline(const struct connection *connection)
         return connection->pause_until;
     if (connection->dial != NULL || session->wants_capabilities)
         return ev_now(connection->worker->loop) + 86400.; /* dial and probe have timers */
-    if (session_waits_for_backend(session))
+    if (connection_waits_for_backend(connection))
         return connection->backend_active + service->upstream->timeout;
     return idle + service->timeout;
 }
@@ -374,7 +382,7 @@ static void connection_arm(struct connection *connection)
         (buffer_length(&session->client_out) > 0 || connection->tls_wants_write))
         client |= EV_WRITE;
     if (connection->backend_fd >= 0 && !session->limits.pause) {
-        if (buffer_length(&session->client_out) < SESSION_OUT_HIGH)
+        if (buffer_length(&session->client_out) < SESSION_REPLIES_HIGH)
             backend = EV_READ;
         if (session->relay != NULL && buffer_length(&session->relay->out) > 0)
             backend |= EV_WRITE;
@@ -532,7 +540,7 @@ static void connection_on_timer(struct ev_loop *loop, ev_timer *timer, int event
         connection->client_active = connection->backend_active = ev_now(loop);
     } else if (session->ending != SESSION_GOES_ON) {
         connection_die(connection, "timeout"); /* it does not even take the last words */
-    } else if (session_waits_for_backend(session)) {
+    } else if (connection_waits_for_backend(connection)) {
         session_backend_timeout(session);
     } else {
         connection->client_active = ev_now(loop);

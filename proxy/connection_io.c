@@ -4,7 +4,10 @@
 #include <sys/socket.h>
 #include <time.h>
 
-#define READ_SIZE 65536 /* most that is read at once */
+#include "proxy/smtp_reply.h"
+
+#define READ_SIZE 65536          /* most that is read at once */
+#define READ_COMMANDS_SIZE 16384 /* where it is commands, which may have to wait */
 
 ssize_t connection_tls_recv(void *arg, void *buffer, size_t length)
 {
@@ -56,12 +59,21 @@ static void client_gone(struct connection *connection)
     session_client_eof(&connection->session);
 }
 
+/* How much to read from the client. */
+static size_t read_client_size(const struct connection *connection)
+{
+    const enum session_state state = connection->session.state;
+
+    return state == SESSION_DATA || state == SESSION_BDAT ? READ_SIZE : READ_COMMANDS_SIZE;
+}
+
 /* Cleartext from the client. */
 static bool read_client_plain(struct connection *connection)
 {
     struct buffer *in = &connection->session.client_in;
-    char *room = buffer_reserve(in, READ_SIZE);
-    ssize_t got = recv(connection->client_fd, room, READ_SIZE, MSG_DONTWAIT);
+    const size_t size = read_client_size(connection);
+    char *room = buffer_reserve(in, size);
+    ssize_t got = recv(connection->client_fd, room, size, MSG_DONTWAIT);
 
     if (got < 0 && is_transient(errno)) {
         connection->client_readable = false;
@@ -71,7 +83,7 @@ static bool read_client_plain(struct connection *connection)
         client_gone(connection);
         return true;
     }
-    connection->client_readable = got == READ_SIZE;
+    connection->client_readable = (size_t)got == size;
     buffer_commit(in, (size_t)got);
     return true;
 }
@@ -80,13 +92,14 @@ static bool read_client_plain(struct connection *connection)
 static bool read_client_tls(struct connection *connection)
 {
     struct buffer *in = &connection->session.client_in;
+    const size_t size = read_client_size(connection);
     size_t total = 0;
 
     connection->tls_wants_write = false;
-    while (total < READ_SIZE) {
+    while (total < size) {
         size_t got;
-        char *room = buffer_reserve(in, READ_SIZE - total);
-        switch (tls_conn_read(connection->tls, room, READ_SIZE - total, &got)) {
+        char *room = buffer_reserve(in, size - total);
+        switch (tls_conn_read(connection->tls, room, size - total, &got)) {
         case TLS_OK:
             buffer_commit(in, got);
             total += got;
@@ -123,7 +136,8 @@ bool connection_read_backend(struct connection *connection)
     struct session *session = &connection->session;
 
     if (!connection->backend_readable || session->relay == NULL || connection->backend_fd < 0 ||
-        buffer_length(&session->client_out) >= SESSION_OUT_HIGH)
+        buffer_length(&session->client_out) >= SESSION_REPLIES_HIGH ||
+        buffer_length(&session->relay->in) >= SMTP_REPLY_MAX) /* a reply, or what cannot be one */
         return false;
     char *room = buffer_reserve(&session->relay->in, READ_SIZE);
     ssize_t got = recv(connection->backend_fd, room, READ_SIZE, MSG_DONTWAIT);
