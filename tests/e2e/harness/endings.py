@@ -7,7 +7,6 @@ it in between is of no interest here: such errors are swallowed by run().
 import functools
 import socket
 import ssl
-import struct
 from dataclasses import dataclass
 
 from .client import Client, Closed, tls_context
@@ -96,6 +95,7 @@ def _garbage_record(place, rng):
     with _open(place, rng) as client:
         _into(client, rng, "tls")
         raw = socket.socket(fileno=client.socket.detach())
+        raw.settimeout(30)
         raw.sendall(rng.randbytes(200))
         _drain(raw)
 

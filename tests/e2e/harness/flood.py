@@ -1,4 +1,4 @@
-"""Clients that come as fast as they can and mean no good, in a process of their own.
+"""Clients that come, or send, as fast as they can, in a process of their own.
 
 python3 -m harness.flood HOST PORT KIND SECONDS SEED prints how many there were.
 """
@@ -11,9 +11,11 @@ import subprocess
 import sys
 import time
 
+from .client import Client
 from .hello import TLS12, client_hello
 
 _HELLO = client_hello(TLS12, [0xc02b, 0xc02f])
+_LINES = (b"x" * 998 + b"\r\n") * 20_000
 _RESET = struct.pack("ii", 1, 0)
 
 
@@ -46,7 +48,18 @@ def _garbage(address, rng):
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
 
 
-KINDS = {"hello": _aborted_hello, "garbage": _garbage}
+def _bulk(address, rng):
+    """A long message, as fast as it goes; whole, and accepted."""
+    with Client(address, "127.0.0.3") as client:
+        client.ehlo()
+        if rng.random() < 0.5:
+            client.starttls()
+            client.ehlo()
+        client.deliver("r@gatepost.test", b"X-Number: bulk\r\n\r\n" + _LINES)
+
+
+KINDS = {"hello": _aborted_hello, "garbage": _garbage}  # that mean no good
+_ALL = KINDS | {"bulk": _bulk}
 
 
 class Flood:
@@ -79,7 +92,7 @@ def main():
     limit = time.monotonic() + float(seconds)
     while time.monotonic() < limit:
         try:
-            KINDS[kind]((host, int(port)), rng)
+            _ALL[kind]((host, int(port)), rng)
             made += 1
         except OSError:
             pass  # that is what they are for

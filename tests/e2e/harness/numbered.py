@@ -56,12 +56,12 @@ class Book:
         self.attempts = {}
         self._lock = threading.Lock()
 
-    def attempt(self, rng, longest=60_000):
-        """A new number with its content."""
+    def attempt(self, rng, longest=60_000, more=b""):
+        """A new number with its content; more is put behind it."""
         with self._lock:
             number = f"{self.name}.{len(self.attempts)}"
             self.attempts[number] = None
-        content = make_content(rng, number, longest)
+        content = make_content(rng, number, longest) + more
         self.attempts[number] = attempt = Attempt(number, content)
         return attempt, content
 

@@ -6,7 +6,7 @@ was accepted is known whatever happens to the process.
 
 Clients choose its faults. MAIL FROM:<fault.STEP.ACTION@...> makes it do ACTION at STEP of that
 transaction; a client with the address of fault_address() gets one before that. After SIGUSR1 it
-goes on reading where the action was "wait".
+goes on reading where the action was "wait". RCPT TO:<verbose@...> gets a long reply.
 """
 
 import hashlib
@@ -191,9 +191,9 @@ class _Session:
         self.content = bytearray()
         self.say("mail", b"250 2.1.0 Ok\r\n")
 
-    def do_rcpt(self, _):
+    def do_rcpt(self, line):
         self.recipients += 1
-        self.say("rcpt", b"250 2.1.5 Ok\r\n")
+        self.say("rcpt", b"250 2.1.5 Ok" + (b"." * 450 if b"<verbose@" in line else b"") + b"\r\n")
 
     def do_data(self, _):
         if not self.recipients:
