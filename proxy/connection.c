@@ -319,6 +319,11 @@ static void connection_check_end(struct connection *connection)
 
     if (connection->phase == CONNECTION_LINGER || connection->dead)
         return;
+    if (session_is_lost(session) && connection->tls_failed) {
+        connection->reason = "lost connection";
+        connection_linger(connection); /* the alert must arrive */
+        return;
+    }
     if (session_is_lost(session)) {
         connection_die(connection, "lost connection");
         return;

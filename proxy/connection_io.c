@@ -110,9 +110,12 @@ static bool read_client_tls(struct connection *connection)
         case TLS_WANT_READ:
         case TLS_WANT_KEY: /* handshakes only */
             break;
+        case TLS_FAILED:
+            connection->tls_failed = true;
+            client_gone(connection);
+            return true;
         case TLS_CLOSED:
         case TLS_LOST:
-        case TLS_FAILED:
             client_gone(connection);
             return true;
         }
