@@ -5,13 +5,13 @@ of the killed worker are lost, and what a client heard about a message is true (
 import os
 import random
 import signal
-import threading
 import time
 
 import pytest
 
-from harness.client import Client, Closed
-from harness.numbered import ACCEPTED, LOSSES, UNHEARD, Book, Refused, deliver
+from harness.client import Closed
+from harness.deliverer import Deliverer, finish
+from harness.numbered import ACCEPTED, UNHEARD, Book
 from harness.usage import owners
 from harness.wait import wait_until
 
@@ -19,70 +19,6 @@ SEED = int(os.environ.get("GATEPOST_TEST_SEED", str(random.SystemRandom().randra
 CLIENTS = 12
 KILLS = 16
 HELD = 60  # idle sessions
-TRIES = 200  # of one message
-
-
-class Deliverer(threading.Thread):
-    """Delivers message after message, each until it hears 250; kept connections, in turn with and
-    without TLS."""
-
-    def __init__(self, daemon, book, seed):
-        super().__init__()
-        self.daemon_, self.book, self.rng = daemon, book, random.Random(seed)
-        self.stop, self.error = threading.Event(), None
-        self.client = None
-
-    def _connected(self):
-        """A session to deliver in."""
-        if self.client is None or self.rng.random() < 0.2:
-            self._leave()
-            self.client = Client(self.daemon_.address, "127.0.0.2")
-            self.client.ehlo()
-            if self.rng.random() < 0.5:
-                self.client.starttls()
-                self.client.ehlo()
-        return self.client
-
-    def _leave(self):
-        if self.client:
-            self.client.close()
-        self.client = None
-
-    def _try(self):
-        try:
-            client = self._connected()
-            deliver(client, *self.book.attempt(self.rng), self.rng)
-            return True
-        except (*LOSSES, Refused, AssertionError):
-            self._leave()
-            return False
-
-    def _message(self):
-        for _ in range(TRIES):
-            if self._try():
-                return
-            time.sleep(0.05)  # as a client's queue would
-        raise AssertionError(f"no delivery in {TRIES} tries")
-
-    def run(self):
-        try:
-            while not self.stop.is_set():
-                self._message()
-        except BaseException as error:  # pylint: disable=broad-except
-            self.error = error
-        finally:
-            self._leave()
-
-
-def finish(deliverers):
-    """Ends them, and raises what one of them raised."""
-    for one in deliverers:
-        one.stop.set()
-    for one in deliverers:
-        one.join()
-    for one in deliverers:
-        if one.error:
-            raise one.error
 
 
 def wait_killed(daemon, pid):
@@ -98,7 +34,7 @@ def test_random_kills_under_load(make_gatepost, sink):
     print("seed", SEED)
     rng, book = random.Random(SEED), Book("kill")
     daemon = make_gatepost(sink.endpoint)
-    deliverers = [Deliverer(daemon, book, SEED + number) for number in range(CLIENTS)]
+    deliverers = [Deliverer(daemon.address, book, SEED + number) for number in range(CLIENTS)]
     for one in deliverers:
         one.start()
     longest = 0

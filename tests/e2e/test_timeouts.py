@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from harness.backend_dialogue import HANG, After
+from harness.backend_dialogue import HANG, After, Say
 from harness.daemon import HOSTNAME
 
 TIMEOUT_REPLY = f"421 4.4.2 {HOSTNAME} Error: timeout exceeded"
@@ -155,3 +155,21 @@ def test_client_clock_starts_with_the_reply(make_gatepost, backend, connect, tls
     assert client.reply().code == 250
     assert time.monotonic() - start > 2.5
     check_timeout(client, time.monotonic())
+
+
+def test_deaf_client_is_not_the_backends_fault(make_gatepost, backend, connect):
+    """Replies of the backend wait for a client that fetches none: it is the client's time that runs
+    out, however short the backend's is."""
+    daemon = make_gatepost(backend.endpoint, smtpd_timeout="3s", gatepost_backend_timeout="1s")
+    client = connect(daemon)
+    client.ehlo()
+    client.envelope("r@gatepost.test")
+    backend.arm("RCPT", Say(b"250 2.1.5 " + b"x" * 490 + b"\r\n"))
+    client.socket.settimeout(0.5)
+    try:
+        for _ in range(1000):
+            client.send(b"RCPT TO:<r@gatepost.test>\r\n" * 1000)
+    except OSError:
+        pass  # nothing goes any more
+    daemon.wait_log(r"timeout after RCPT from unknown\[127\.0\.0\.2\]")
+    assert "warning: backend" not in daemon.log()
