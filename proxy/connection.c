@@ -127,12 +127,7 @@ static void connection_destroy(struct connection *connection)
         worker->connections = connection->next;
     if (connection->next != NULL)
         connection->next->previous = connection->previous;
-    if (connection->queued_again)
-        for (struct connection **link = &worker->again; *link != NULL; link = &(*link)->next_again)
-            if (*link == connection) {
-                *link = connection->next_again;
-                break;
-            }
+    connection_not_again(connection);
     worker->connection_count--;
     atomic_fetch_sub(&worker->stats->open, 1);
     free(connection);
@@ -302,7 +297,7 @@ static bool connection_serve(struct connection *connection)
     }
     if (session->wants_capabilities) {
         worker_probe(connection->listener);
-        return false;
+        return !session->wants_capabilities; /* it may have failed at once */
     }
     if ((session->state == SESSION_STARTTLS || session->state == SESSION_WRAPPER) &&
         connection->phase == CONNECTION_CLEARTEXT && buffer_length(&session->client_out) == 0) {

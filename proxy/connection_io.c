@@ -273,7 +273,23 @@ void connection_again(struct connection *connection)
     if (connection->queued_again)
         return;
     connection->queued_again = true;
-    connection->next_again = worker->again;
-    worker->again = connection;
+    connection->next_again = NULL;
+    *worker->again_end = connection;
+    worker->again_end = &connection->next_again;
     ev_idle_start(worker->loop, &worker->idle);
+}
+
+void connection_not_again(struct connection *connection)
+{
+    struct worker *worker = connection->worker;
+    struct connection **link = &worker->again;
+
+    if (!connection->queued_again)
+        return;
+    while (*link != connection)
+        link = &(*link)->next_again;
+    *link = connection->next_again;
+    if (worker->again_end == &connection->next_again)
+        worker->again_end = link;
+    connection->queued_again = false;
 }

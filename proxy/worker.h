@@ -70,7 +70,8 @@ struct worker {
     ev_timer accept_pause;
     ev_timer ticket_timer; /* keys of session tickets grow old */
     ev_idle idle; /* runs the connections that were not finished when others got their turn */
-    struct connection *again;
+    struct connection *again;      /* these, the longest waiting first */
+    struct connection **again_end; /* where the next one is put */
     char client_in[WORKER_SCRATCH_SIZE];
     char client_out[WORKER_SCRATCH_SIZE];
     char backend_in[WORKER_SCRATCH_SIZE];
