@@ -14,6 +14,7 @@ SESSIONS = 10_000
 WARM_UP = 1000
 THREADS = 6
 SILENT_ONES = 100  # that wait for smtpd_timeout, all at once
+RELOADS = 60
 GROWTH = 1 * MIB  # of a process's memory; what a leak of 100 bytes a session comes to
 
 
@@ -73,3 +74,19 @@ def test_nothing_is_left_behind(make_gatepost, sink):
     for pid, size in memory.items():
         assert memory_after[pid] < size + GROWTH
     assert not sink.records()
+
+
+@pytest.mark.slow
+def test_reloads_leave_nothing_behind(make_gatepost, sink):
+    """Nor do the workers that go with each."""
+    daemon = make_gatepost(sink.endpoint)
+    daemon.reload()
+    files, memory = at_rest(daemon)
+    for _ in range(RELOADS):
+        daemon.reload()
+    files_after, memory_after = at_rest(daemon)
+    master = daemon.process.pid
+    print(f"memory of the master, KiB: {memory[master] // KIB}, then {memory_after[master] // KIB}")
+    assert files_after[master] == files[master]
+    assert memory_after[master] < memory[master] + GROWTH
+    assert sorted(files_after.values()) == sorted(files.values())
