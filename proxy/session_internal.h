@@ -17,6 +17,8 @@ void session_log_pipelining(struct session *session, const char *after, const ch
                             size_t length);
 /* "NOQUEUE: reject: WHERE from NAMADDR: WHAT; ...". */
 void session_log_reject(const struct session *session, const char *where, const char *what);
+/* The most input without a line end that may still become a good line. */
+size_t session_line_max(const struct session *session);
 
 /* Answer VERB here: at once, or in its turn behind the replies that are still due. TEXT is
  * constant, a complete reply with its line end. Its code tells whether the command counts as

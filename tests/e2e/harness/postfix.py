@@ -63,8 +63,8 @@ class PrivatePostfix:
     def _control(self, command):
         subprocess.run([_SCRIPT, command, self.directory], check=True)
 
-    def start(self):
-        """Makes it and starts it."""
+    def start(self, services=()):
+        """Makes it and starts it, with more lines of master.cf."""
         self._control("create")
         with open(os.path.join(self.directory, "etc/master.cf"), "a", encoding="ascii") as file:
             service = "inet n - n - - smtpd"
@@ -75,6 +75,7 @@ class PrivatePostfix:
                        " -o cleanup_service_name=checked\n"
                        f"checked unix n - n - 0 cleanup{_CHECKED}\n"
                        f"front unix n - n - - smtpd{_PROXY}\n")
+            file.writelines(line + "\n" for line in services)
         self._control("start")
         return self
 
