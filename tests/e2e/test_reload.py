@@ -128,5 +128,9 @@ def test_sighup(daemon):
     daemon.write_config(smtpd_banner="after SIGHUP")
     daemon.process.send_signal(signal.SIGHUP)
     daemon.wait_log("reload -- version")
-    with Client(daemon.address, "127.0.0.2", greeting=False) as client:
-        assert client.reply().text == "220 after SIGHUP"
+
+    def greeted_anew():
+        with Client(daemon.address, "127.0.0.2", greeting=False) as client:
+            return client.reply().text == "220 after SIGHUP"
+
+    wait_until(greeted_anew, "a worker with the new configuration; an old one may still accept")
