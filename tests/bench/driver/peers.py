@@ -6,11 +6,9 @@ client's address in the cheapest way, Postfix hands messages to the sink before 
 """
 
 import os
-import re
 import resource
 import shutil
 import subprocess
-import time
 
 from harness.ports import free_port
 from harness.postfix import PrivatePostfix
@@ -221,8 +219,8 @@ class Postfix(Peer):
     """Postfix's smtpd; messages go to the sink before the queue."""
 
     programs = ("postfix",)
-    idle_limit = 50  # a process each
     concurrency = 4
+    idle_limit = 50  # a process each
 
     def __init__(self, name, context):
         super().__init__(name, context)
@@ -236,13 +234,13 @@ class Postfix(Peer):
         """Lines of master.cf."""
         return "".join(
             f"127.0.0.1:{self.ports[kind]} inet n - n - - smtpd\n"
+            f" -o smtpd_tls_security_level=may\n"
             f" -o smtpd_tls_chain_files={self.context.certificates[kind].chain}\n"
             for kind in KINDS) + "tlsmgr unix - - n 1000? 1 tlsmgr\n"
 
     def parameters(self):
         """Lines of main.cf."""
         return f"""
-smtpd_tls_security_level = may
 smtpd_tls_loglevel = 1
 smtpd_tls_eecdh_grade = auto
 tls_eecdh_auto_curves = X25519 prime256v1
@@ -273,17 +271,19 @@ max_use = 10000
 
 
 class Postscreen(Postfix):
-    """postscreen with tlsproxy: sessions end in postscreen's own SMTP engine. It takes no mail."""
+    """postscreen with tlsproxy: sessions end in postscreen's own SMTP engine. It takes no mail, and
+    waits a second in each session."""
 
-    concurrency = 16
-    idle_limit = 500
+    concurrency = 400
+    idle_limit = 2000
 
     def services(self):
         kind = "ecdsa"
         return (f"127.0.0.1:{self.ports[kind]} inet n - n - 1 postscreen\n"
-                f" -o smtpd_service_name=smtpd\n"
+                " -o postscreen_tls_security_level=may\n"
                 "smtpd pass - - n - - smtpd\n"
                 "tlsproxy unix - - n - 0 tlsproxy\n"
+                " -o tlsproxy_tls_security_level=may\n"
                 f" -o tlsproxy_tls_chain_files={self.context.certificates[kind].chain}\n"
                 "dnsblog unix - - n - 0 dnsblog\n"
                 "tlsmgr unix - - n 1000? 1 tlsmgr\n")
@@ -292,7 +292,7 @@ class Postscreen(Postfix):
         return super().parameters() + """
 postscreen_access_list =
 postscreen_greet_action = ignore
-postscreen_greet_wait = 0s
+postscreen_greet_wait = 1s
 postscreen_pipelining_enable = yes
 postscreen_pipelining_ttl = 1s
 postscreen_cache_map =
