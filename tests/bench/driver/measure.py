@@ -24,7 +24,7 @@ class Measurement:
 
     def work(self, peer, work):
         """The work's unit of CPU; Void if anything went wrong."""
-        sessions = scaled(work.sessions, self._settings.scale)
+        sessions = scaled(work.sessions, self._settings.scale * peer.scale)
         messages = self._sink.messages()
         before = cpu.settled_seconds(peer.root)
         result = self._tools.load(peer.ports[work.certificate], "--operations", sessions,

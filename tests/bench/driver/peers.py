@@ -39,6 +39,7 @@ class Peer:
     programs = ()  # that must be installed
     plain = True   # sessions without STARTTLS are possible
     concurrency = None  # another one than usual, where the peer needs it
+    scale = 1.0         # of the number of sessions, where the peer is slow
     idle_limit = None   # sessions that can be had for measuring memory
 
     def __init__(self, name, context):
@@ -274,8 +275,9 @@ class Postscreen(Postfix):
     """postscreen with tlsproxy: sessions end in postscreen's own SMTP engine. It takes no mail, and
     waits a second in each session."""
 
-    concurrency = 400
-    idle_limit = 2000
+    concurrency = 64  # as many as tlsproxy's queue takes at once
+    scale = 0.25
+    idle_limit = 500
 
     def services(self):
         kind = "ecdsa"
