@@ -18,6 +18,7 @@ from . import cpu
 
 NGINX_MODULE = "/usr/lib/nginx/modules/ngx_mail_module.so"
 POLICY_LINES = 1000
+SPARE_FILES = 500  # of a worker's, besides those of sessions
 KINDS = ("ecdsa", "rsa")
 
 
@@ -25,6 +26,12 @@ def _all_files():
     """In a child: as many open files as are permitted."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def workers_for(sessions):
+    """How many of gatepost's workers have the files for so many sessions: two each."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    return -(-2 * (sessions + SPARE_FILES) // (hard - SPARE_FILES))
 
 
 def _write(path, text):
@@ -101,7 +108,7 @@ class Peer:
 class Gatepost(Peer):
     """gatepost with everything on: key process, sandbox, limits counted, policy table, log."""
 
-    def start(self, binary, policy=True):
+    def start(self, binary, policy=True, workers=0):
         """Starts a binary."""
         for name in ("empty", "state"):
             os.mkdir(self.path(name), 0o755)
@@ -114,7 +121,7 @@ class Gatepost(Peer):
         _write(self.path("gatepost.cf"), f"""\
 gatepost_listen = {listeners}
 gatepost_backend = inet:127.0.0.1:{self.context.sink_port}
-gatepost_workers = {self.context.workers}
+gatepost_workers = {max(workers, self.context.workers)}
 gatepost_user = nobody
 gatepost_chroot_directory = {self.path("empty")}
 gatepost_state_directory = {self.path("state")}
