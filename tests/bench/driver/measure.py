@@ -78,9 +78,11 @@ class Measurement:
         return {"idle sessions": count, "idle KiB": used / count}
 
     def _latency(self, peer):
+        count = scaled(2000, self._settings.scale * peer.latency_scale)
+
         def measure():
             return self._tools.load(peer.ports["ecdsa"], "--tls", "1.3", "--concurrency", 1,
-                                    "--operations", scaled(1000, self._settings.scale))
+                                    "--operations", count)
         alone = measure()
         holders = self._hold(peer, self._settings.idle // 2)
         try:

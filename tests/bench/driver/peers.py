@@ -43,11 +43,12 @@ def _write(path, text):
 class Peer:
     """One server. context has directory, certificates, sink_port, workers."""
 
-    programs = ()  # that must be installed
-    plain = True   # sessions without STARTTLS are possible
-    concurrency = None  # another one than usual, where the peer needs it
-    scale = 1.0         # of the number of sessions, where the peer is slow
-    idle_limit = None   # sessions that can be had for measuring memory
+    programs = ()        # that must be installed
+    plain = True         # sessions without STARTTLS are possible
+    concurrency = None   # another one than usual, where the peer needs it
+    scale = 1.0          # of the number of sessions, where the peer is slow
+    latency_scale = 1.0  # the same for sessions one at a time
+    idle_limit = None    # sessions that can be had for measuring memory
 
     def __init__(self, name, context):
         self.name, self.context = name, context
@@ -147,6 +148,7 @@ class Nginx(Peer):
     """nginx's mail proxy; large buffers for the work with messages."""
 
     programs = ("nginx", NGINX_MODULE)
+    latency_scale = 0.1  # 40 ms each: Nagle's algorithm and a delayed ACK
 
     def start(self, buffers=""):
         """Starts it with more lines for its mail block."""
