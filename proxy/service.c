@@ -4,6 +4,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "tls/sni_maps.h"
+
 #include "proxy/service_rules.h"
 
 static const struct {
@@ -131,8 +133,9 @@ struct service *service_new(const char *name, const struct config *config,
     service->upstream = upstream_new(config, diag);
     bool rules = service_rules_new(service, twin, diag) == 0;
     bool limits = service_set_limits(service, diag) == 0;
-    if (service->main.policy == NULL || service->upstream == NULL || !rules || !limits ||
-        service_set_proxies(service, diag) != 0) {
+    bool made = service->main.policy != NULL && service->upstream != NULL && rules && limits;
+    if (!made || service_set_proxies(service, diag) != 0 ||
+        service_read_names(service, diag) != 0) {
         service_free(service);
         return NULL;
     }
@@ -161,6 +164,7 @@ void service_free(struct service *service)
     address_list_free(service->exempt);
     address_list_free(service->proxies);
     service_rules_free(service);
+    tls_sni_list_free(service->names);
     tls_ticket_keys_unref(service->ticket_keys);
     free(service);
 }
