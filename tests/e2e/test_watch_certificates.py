@@ -2,8 +2,11 @@
 
 import os
 import re
+import subprocess
 
 import pytest
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.x509 import ocsp
 
 from harness import pki
 from harness.client import Client, tls_context
@@ -225,6 +228,35 @@ def test_authorities(make_gatepost, backend, live):
         return "Trusted TLS connection established from" in daemon.log()
 
     wait_until(trusted, "a client that is trusted")
+
+
+def ocsp_response(issued):
+    """What a responder says of a certificate that signs itself."""
+    return ocsp.OCSPResponseBuilder().add_response(
+        issued.certificate, issued.certificate, hashes.SHA1(), ocsp.OCSPCertStatus.GOOD,
+        pki.NOW, pki.NOW + 7 * pki.DAY, None, None).responder_id(
+            ocsp.OCSPResponderEncoding.HASH, issued.certificate).sign(
+                issued.key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+
+
+@pytest.mark.slow
+def test_ocsp_response(make_gatepost, backend, live):
+    """One that was not there before; and then the next."""
+    daemon = make_gatepost(backend.endpoint, gatepost_ocsp_suffix=".ocsp",
+                           smtpd_tls_cert_file=live.path("live/fullchain.pem"),
+                           smtpd_tls_key_file=live.path("live/privkey.pem"))
+
+    def stapled():
+        result = subprocess.run(
+            ["openssl", "s_client", "-connect", f"127.0.0.1:{daemon.port}", "-starttls", "smtp",
+             "-status"], input=b"QUIT\r\n", capture_output=True, timeout=60, check=False)
+        return b"OCSP Response Status: successful" in result.stdout
+
+    assert not stapled()
+    pki.write(live.path("live"), "fullchain.pem.ocsp", b"not yet complete")
+    daemon.wait_log(r"fullchain\.pem\.ocsp: cannot be stapled")
+    pki.write(live.path("live"), "fullchain.pem.ocsp", ocsp_response(live.issued))
+    wait_until(stapled, "the response")
 
 
 @pytest.mark.slow

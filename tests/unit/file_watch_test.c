@@ -32,13 +32,14 @@ static const char *path_of(const char *name)
 
 static void write_file(const char *name, const char *text)
 {
-    const struct timespec times[2] = {{.tv_sec = ++now}, {.tv_sec = now}};
+    const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = now + 1}};
     FILE *file = fopen(path_of(name), "w");
 
     assert_non_null(file);
     assert_true(fputs(text, file) >= 0);
     assert_int_equal(fclose(file), 0);
     assert_int_equal(utimensat(AT_FDCWD, path_of(name), times, 0), 0);
+    now++;
 }
 
 static void make_link(const char *target, const char *name)
