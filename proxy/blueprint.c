@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "policy/stress.h"
+
 #include "proxy/service_tickets.h"
 
 size_t blueprint_workers(const struct blueprint *blueprint)
@@ -70,7 +72,8 @@ static int prepare(struct blueprint *blueprint, const struct blueprint *previous
     const struct config *config = blueprint->config;
 
     if (privileges_prepare(config, &blueprint->privileges, diag) != 0 ||
-        listen_list_parse(config, &blueprint->listeners, diag) != 0)
+        listen_list_parse(config, &blueprint->listeners, diag) != 0 ||
+        stress_levels_check(config, diag) != 0)
         return -1;
     blueprint->totals = worker_totals_find(config, blueprint_workers(blueprint), diag);
     if (make_services(blueprint, diag) != 0 ||

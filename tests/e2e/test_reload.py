@@ -198,7 +198,7 @@ def few_are_late(times, control):
 
 
 @pytest.mark.parametrize("count,reloads", [
-    (60, 3), pytest.param(500, 10, marks=pytest.mark.slow)])
+    (60, 3), pytest.param(500, 10, marks=[pytest.mark.slow, pytest.mark.timeout(600)])])
 def test_sessions_at_every_stage(make_gatepost, backend, connect, count, reloads):
     """Held open over reloads with another certificate each, while new clients come all the time."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -351,6 +351,7 @@ def figures(daemon):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can look into the master")
 def test_a_thousand_reloads(daemon):
     """The daemon does not grow: a thousand times the configuration would be many megabytes."""

@@ -105,7 +105,7 @@ static void fixture_begin(struct fixture *fixture, const struct limits_wanted *l
 {
     static char name[] = "test-backend";
 
-    log_set_sink(no_log, NULL);
+    log_set_sink(no_log, NULL, NULL);
     memset(fixture, 0, sizeof(*fixture));
     fixture->policy.level = TLS_LEVEL_MAY;
     fixture->upstream.name = name;
@@ -116,10 +116,12 @@ static void fixture_begin(struct fixture *fixture, const struct limits_wanted *l
                                         .hostname = "mx.test",
                                         .banner = "mx.test ESMTP",
                                         .line_limit = 2048,
-                                        .soft_error_limit = limits->soft,
-                                        .hard_error_limit = limits->hard,
-                                        .junk_limit = limits->junk != 0 ? limits->junk : 1000,
-                                        .error_sleep = 1.};
+                                        .values = {
+                                            .soft_error_limit = limits->soft,
+                                            .hard_error_limit = limits->hard,
+                                            .junk_limit = limits->junk != 0 ? limits->junk : 1000,
+                                            .error_sleep = 1.,
+                                        }};
     session_begin(&fixture->session, &fixture->service, &no_tls);
 }
 
