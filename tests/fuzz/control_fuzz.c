@@ -86,8 +86,8 @@ static void ask(struct ev_loop *loop, const uint8_t *data, size_t size)
     }
     check_command(data, size);
     (void)!recv(fd, answer, sizeof answer - 1, MSG_DONTWAIT);
-    snprintf(expected, sizeof expected, commands == 1 ? "ok\n<%s>" : "", seen);
-    check(strcmp(answer, expected) == 0, "the answer");
+    snprintf(expected, sizeof expected, "ok\n<%s>", commands == 1 ? seen : "");
+    check(strcmp(answer, commands == 1 ? expected : "") == 0, "the answer");
     close(fd);
 }
 
