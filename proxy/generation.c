@@ -170,6 +170,8 @@ static void on_channel(struct ev_loop *loop, ev_io *io, int events)
         child->pings = 0;
     } else if (got > 0 && message.kind == CHANNEL_CONNECT) {
         connect_for(generation, child, &message);
+    } else if (got > 0 && message.kind == CHANNEL_STRESS) {
+        generation->events->load(generation);
     }
 }
 
@@ -179,21 +181,9 @@ static void on_log(struct ev_loop *loop, ev_io *io, int events)
     struct generation *generation = child->owner;
 
     (void)events;
-    if (!log_pipe_read(child->log, generation->output, child_log_role(child), child->pid,
-                       child->log_pending, &child->log_pending_length))
+    if (!log_pipe_read(child->reader, child->log, generation->output, child_log_role(child),
+                       child->pid))
         ev_io_stop(loop, io);
-}
-
-/* What a dead worker still had to say. */
-static void drain_log(const struct generation *generation, struct child *child)
-{
-    for (int i = 0; i < 64; i++) {
-        size_t before = child->log_pending_length;
-        if (!log_pipe_read(child->log, generation->output, child_log_role(child), child->pid,
-                           child->log_pending, &child->log_pending_length) ||
-            child->log_pending_length == before)
-            return;
-    }
 }
 
 /* "exited with status 70", "was killed by signal 9". */
@@ -218,7 +208,8 @@ static void reap_child(struct generation *generation, struct child *child, int s
     ev_child_stop(generation->loop, &child->watcher);
     ev_io_stop(generation->loop, &child->channel_io);
     ev_io_stop(generation->loop, &child->log_io);
-    drain_log(generation, child);
+    log_pipe_drain(child->reader, child->log, generation->output, child_log_role(child),
+                   child->pid);
     if (generation->state != GENERATION_LEAVING || status != 0)
         log_exit(child, status);
     child_close(child);
@@ -226,6 +217,7 @@ static void reap_child(struct generation *generation, struct child *child, int s
     if (child->stats != NULL)
         atomic_store(&child->stats->open, 0);
     release_slot(generation, child);
+    generation->events->load(generation);
 }
 
 /* Start CHILD again, later if it did not live long. */
@@ -345,8 +337,8 @@ static void init_child(struct generation *generation, struct child *child, enum 
     child->owner = generation;
     child->backoff = BACKOFF_FIRST;
     child->channel = child->log = child->slot = -1;
-    child->log_pending = malloc(LOG_PIPE_BUFFER);
-    if (child->log_pending == NULL)
+    child->reader = log_pipe_reader_new();
+    if (child->reader == NULL)
         log_fatal("out of memory for processes");
     ev_init(&child->restart, on_restart);
     child->restart.data = child;
@@ -401,6 +393,8 @@ static int prepare(struct generation *generation, const struct generation *previ
 
     if (privileges_prepare(config, &plan->privileges, diag) != 0 ||
         listen_list_parse(config, &generation->listeners, diag) != 0)
+        return -1;
+    if (stress_levels_check(config, diag) != 0)
         return -1;
     plan->totals = worker_totals_find(config, worker_count(config), diag);
     plan->drain_time = (double)config_time(config, PARAM_gatepost_drain_time);
@@ -476,33 +470,6 @@ bool generation_ping(struct generation *generation)
     return well;
 }
 
-void generation_status(const struct generation *generation, FILE *out)
-{
-    static const char *const states[] = {[GENERATION_STARTING] = "starting",
-                                         [GENERATION_SERVING] = "serving",
-                                         [GENERATION_LEAVING] = "finishing"};
-
-    if (generation->keys.pid != 0)
-        fprintf(out, "keys %ld: %s\n", (long)generation->keys.pid,
-                generation->keys.ready ? states[generation->state] : states[GENERATION_STARTING]);
-    for (size_t i = 0; i < generation->child_count; i++) {
-        const struct child *child = &generation->children[i];
-        struct worker_stats *stats = child->stats;
-        if (child->pid == 0)
-            continue;
-        fprintf(out,
-                "worker %ld: %s, sessions open %llu, accepted %llu, TLS handshakes %llu, failed "
-                "%llu, backend sessions %llu, failed %llu\n",
-                (long)child->pid, states[generation->state],
-                (unsigned long long)atomic_load(&stats->open),
-                (unsigned long long)atomic_load(&stats->sessions),
-                (unsigned long long)atomic_load(&stats->handshakes),
-                (unsigned long long)atomic_load(&stats->handshake_failures),
-                (unsigned long long)atomic_load(&stats->backend_sessions),
-                (unsigned long long)atomic_load(&stats->backend_failures));
-    }
-}
-
 /* In a new process: close what leads to CHILD. */
 static void forget_child(const struct generation *generation, struct child *child)
 {
@@ -533,8 +500,8 @@ void generation_free(struct generation *generation)
         ev_timer_stop(generation->loop, &generation->ticket_timer);
     }
     for (size_t i = 0; i < generation->child_count; i++)
-        free(generation->children[i].log_pending);
-    free(generation->keys.log_pending);
+        log_pipe_reader_free(generation->children[i].reader);
+    log_pipe_reader_free(generation->keys.reader);
     if (generation->plan.chains >= 0)
         close(generation->plan.chains);
     if (generation->stats != NULL)

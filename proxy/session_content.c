@@ -50,6 +50,7 @@ void session_content_begin_data(struct session *session)
     session->state = SESSION_DATA;
     session->blocked = false; /* what came before the 354 may have been content */
     session->where_text = "DATA";
+    session->requests++;
 }
 
 void session_content_reset(struct relay *relay)
@@ -131,6 +132,14 @@ static bool content_run_data(struct session *session)
 
     if (length == 0 || buffer_length(&relay->out) >= SESSION_OUT_HIGH)
         return false;
+    size_t ordinary = data_stream_pass(&relay->stream, buffer_data(in), length);
+    if (ordinary > 0 && session->discard != NULL)
+        buffer_consume(in, ordinary);
+    else if (ordinary > 0)
+        buffer_move(&relay->out, in, ordinary);
+    length -= ordinary;
+    if (length == 0)
+        return true;
     size_t capacity = length + length / 16 + DATA_STREAM_ROOM_MIN;
     char *out = buffer_reserve(&relay->out, capacity);
     enum data_stream_status status = data_stream_feed(&relay->stream, buffer_data(in), length,
@@ -141,8 +150,9 @@ static bool content_run_data(struct session *session)
         content_check_bare_lf(session);
     }
     if (status != DATA_STREAM_END)
-        return consumed > 0 || produced > 0;
+        return ordinary > 0 || consumed > 0 || produced > 0;
     session->where_text = "END-OF-MESSAGE";
+    session->requests++;
     if (session->discard != NULL) {
         content_end_discarded(session);
     } else {
@@ -168,6 +178,7 @@ static void content_send_chunk(struct session *session, const char *text, size_t
 static void content_end_chunk(struct session *session)
 {
     session->state = SESSION_COMMAND;
+    session->requests++;
     if (session->relay->chunk_last) {
         session->relay->chunked = false;
         session->where_text = "END-OF-MESSAGE";
@@ -190,8 +201,8 @@ static bool content_run_counted(struct session *session)
     if (length == 0 && relay->chunk_left > 0)
         return false;
     if (session->discard == NULL && length > 0)
-        buffer_append(&relay->out, buffer_data(in), length);
-    if (length > 0)
+        buffer_move(&relay->out, in, length);
+    else if (length > 0)
         buffer_consume(in, length);
     relay->stream.bytes_in += length;
     relay->chunk_left -= length;

@@ -264,28 +264,27 @@ static struct tls_key_operation *operation_new(struct tls_key_use *use, size_t l
 }
 
 /* Ask for an operation on SSL. */
-static enum ssl_private_key_result_t start(SSL *ssl, struct tls_key_request request)
+static enum ssl_private_key_result_t start(SSL *ssl, struct tls_key_request *request)
 {
     struct tls_key_use *use = use_of(ssl);
-    uint8_t name[TLS_KEY_NAME_SIZE];
-    if (use == NULL || use->operation != NULL || request.input_length == 0 ||
-        request.input_length > TLS_KEY_INPUT_MAX) {
+    if (use == NULL || use->operation != NULL || request->input_length == 0 ||
+        request->input_length > TLS_KEY_INPUT_MAX) {
         return ssl_private_key_failure;
     }
     struct tls_key_client *client = use->credentials->keys;
     const struct tls_credential *credential = presented(use, ssl);
     if (credential == NULL || client->state == CLIENT_GIVEN_UP ||
-        client->count >= TLS_KEY_PENDING_MAX || !tls_key_name(credential->key, name)) {
+        client->count >= TLS_KEY_PENDING_MAX) {
         return ssl_private_key_failure;
     }
     struct tls_key_operation *operation =
-        operation_new(use, TLS_KEY_REQUEST_HEAD + request.input_length);
+        operation_new(use, TLS_KEY_REQUEST_HEAD + request->input_length);
     if (operation == NULL) {
         return ssl_private_key_failure;
     }
-    request.id = operation->id = ++client->last_id;
-    request.key = name;
-    operation->length = tls_key_request_write(&request, operation->bytes);
+    request->id = operation->id = ++client->last_id;
+    request->key = credential->key_name;
+    operation->length = tls_key_request_write(request, operation->bytes);
     append(client, operation);
     tls_key_client_flush(client);
     return ssl_private_key_retry;
@@ -294,23 +293,23 @@ static enum ssl_private_key_result_t start(SSL *ssl, struct tls_key_request requ
 static enum ssl_private_key_result_t sign(SSL *ssl, uint8_t *out, size_t *out_length, size_t max,
                                           uint16_t scheme, const uint8_t *in, size_t in_length)
 {
-    const struct tls_key_request request = {
+    struct tls_key_request request = {
         .task = TLS_KEY_SIGN, .scheme = scheme, .input = in, .input_length = in_length};
     (void)out;
     (void)out_length;
     (void)max;
-    return start(ssl, request);
+    return start(ssl, &request);
 }
 
 static enum ssl_private_key_result_t decrypt(SSL *ssl, uint8_t *out, size_t *out_length, size_t max,
                                              const uint8_t *in, size_t in_length)
 {
-    const struct tls_key_request request = {
+    struct tls_key_request request = {
         .task = TLS_KEY_DECRYPT, .input = in, .input_length = in_length};
     (void)out;
     (void)out_length;
     (void)max;
-    return start(ssl, request);
+    return start(ssl, &request);
 }
 
 static enum ssl_private_key_result_t complete(SSL *ssl, uint8_t *out, size_t *out_length,

@@ -42,5 +42,5 @@ static void no_log(void *ctx, enum log_severity severity, const char *text, size
 
 void session_stage_silence(void)
 {
-    log_set_sink(no_log, NULL);
+    log_set_sink(no_log, NULL, NULL);
 }
