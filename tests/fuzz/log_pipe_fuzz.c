@@ -1,8 +1,12 @@
 /*
  * log_pipe_fuzz.c: what a worker that was taken over may write into its log pipe, in pieces that
- * end in a record separator (0x1e). The master writes one line for each record, each with the
- * process's name and number before it, of bounded length and of bytes that print: no line can be
- * forged, broken or made to come from another process.
+ * end in a record separator (0x1e), and leave in the memory that it shares with the master when it
+ * dies. Input: two bytes, the length that it claims for the latter, then the pieces; what is in the
+ * memory is the last of them, over and over.
+ *
+ * The master writes one line for each record, each with the process's name and number before it, of
+ * bounded length and of bytes that print: no line can be forged, broken or made to come from
+ * another process.
  */
 #include <fcntl.h>
 #include <stdbool.h>
@@ -14,9 +18,11 @@
 #include <unistd.h>
 
 #include "proxy/log_output.h"
+#include "proxy/log_pipe.h"
 
 #define PIECE_END 0x1e
 #define PID 4711
+#define INPUT_MAX 12000
 
 static void check(bool truth, const char *what)
 {
@@ -27,23 +33,16 @@ static void check(bool truth, const char *what)
 }
 
 /* Lines that hold a record: those that begin with a severity. */
-static size_t count_records(const uint8_t *data, size_t size)
+static size_t count_records(const char *stream, size_t length)
 {
-    size_t count = 0, start = 0;
-    bool any = false;
-    char first = '\0';
-    (void)start;
-    for (size_t i = 0; i < size; i++) {
-        if (data[i] == PIECE_END) {
-            continue;
+    size_t count = 0;
+    for (size_t at = 0; at < length;) {
+        const char *end = memchr(stream + at, '\n', length - at);
+        if (end == NULL) {
+            break;
         }
-        if (data[i] == '\n') {
-            count += any && first >= '0' && first <= '3';
-            any = false;
-        } else if (!any) {
-            any = true;
-            first = (char)data[i];
-        }
+        count += stream[at] >= '0' && stream[at] <= '3';
+        at = (size_t)(end - stream) + 1;
     }
     return count;
 }
@@ -71,12 +70,24 @@ static void check_file(int fd, size_t records)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* The child dies, with DATA over and over in the shared memory and LENGTH claimed for it. Returns
+ * how much of it counts. */
+static size_t die(struct log_pipe *shared, const uint8_t *data, size_t size, size_t length)
+{
+    for (size_t at = 0; at < sizeof shared->collected; at++) {
+        shared->collected[at] = (char)(size > 0 ? data[at % size] : 0);
+    }
+    shared->length = length;
+    return length <= sizeof shared->collected ? length : 0;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct log_output *output;
+    static struct log_pipe_reader *reader;
     static int file, ends[2];
-    static char pending[LOG_PIPE_BUFFER];
-    size_t pending_length = 0;
+    static char stream[INPUT_MAX + LOG_PIPE_BUFFER];
+    size_t length = 0, last = 2;
     if (output == NULL) {
         struct diag diag = {0};
         char path[64];
@@ -86,21 +97,31 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         struct config *config = config_parse("F", "", 0, &override, 1, &diag);
         check(file >= 0 && config != NULL, "configuration");
         output = log_output_open(config, &diag);
-        check(output != NULL && pipe2(ends, O_NONBLOCK | O_CLOEXEC) == 0, "output");
+        reader = log_pipe_reader_new();
+        check(output != NULL && reader != NULL, "output");
+        check(pipe2(ends, O_NONBLOCK | O_CLOEXEC) == 0, "pipe");
     }
-    if (size > LOG_PIPE_BUFFER - 1) {
+    if (size < 2 || size > INPUT_MAX) {
         return 0;
     }
     check(ftruncate(file, 0) == 0, "truncate");
-    for (size_t at = 0; at < size;) {
+    log_pipe_reader_reset(reader);
+    for (size_t at = 2; at < size;) {
         const uint8_t *end = memchr(data + at, PIECE_END, size - at);
-        size_t length = end != NULL ? (size_t)(end - data) - at : size - at;
-        check(write(ends[1], data + at, length) == (ssize_t)length, "pipe");
-        check(log_pipe_read(ends[0], output, "smtpd", PID, pending, &pending_length),
-              "end of file");
-        check(pending_length < LOG_PIPE_BUFFER, "what waits");
-        at += length + 1;
+        size_t piece = end != NULL ? (size_t)(end - data) - at : size - at;
+        memcpy(stream + length, data + at, piece);
+        length += piece;
+        check(write(ends[1], data + at, piece) == (ssize_t)piece, "pipe");
+        check(piece == 0 || log_pipe_read(reader, ends[0], output, "smtpd", PID), "end of file");
+        check(reader->length < LOG_PIPE_BUFFER, "what waits");
+        last = at;
+        at += piece + 1;
     }
-    check_file(file, count_records(data, size));
+    size_t claimed = (size_t)data[0] << 8 | data[1];
+    size_t left = die(reader->shared, data + last, size - last, claimed);
+    memcpy(stream + length, reader->shared->collected, left);
+    log_pipe_drain(reader, ends[0], output, "smtpd", PID);
+    log_output_flush(output);
+    check_file(file, count_records(stream, length + left));
     return 0;
 }

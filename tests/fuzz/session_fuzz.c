@@ -283,10 +283,13 @@ static void set_up(struct run *run, const uint8_t flags[3])
         .received_header = (flags[1] & 8) == 0,
         .bare_newline = modes[(flags[1] >> 5) & 3],
         .line_limit = LINE_LIMIT,
-        .soft_error_limit = flags[2] & 3,
-        .hard_error_limit = (flags[2] >> 2) & 15,
-        .junk_limit = (flags[2] >> 6) & 3,
-        .error_sleep = 1.,
+        .values =
+            {
+                .soft_error_limit = flags[2] & 3,
+                .hard_error_limit = (flags[2] >> 2) & 15,
+                .junk_limit = (flags[2] >> 6) & 3,
+                .error_sleep = 1.,
+            },
     };
     const struct smtp_model_rules rules = {
         .bare_newline = run->service.bare_newline,
