@@ -132,7 +132,7 @@ static int take_attribute(struct parser *parser, struct policy_span *name,
                           struct policy_span *value)
 {
     const char *start = parser->next;
-    struct policy_span word = {0};
+    struct policy_span word = {.text = ""};
 
     if (*start == '{') {
         if (take_braces(parser, &word) != 0)

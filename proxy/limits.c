@@ -109,10 +109,10 @@ static uint64_t hash_client(const struct limits *limits, const struct limits_rul
 {
     struct {
         uint8_t bytes[16];
-        /* cppcheck-suppress-begin unusedStructMember ; hashed with the whole */
+        /* cppcheck-suppress unusedStructMember ; hashed with the whole */
         uint32_t service;
+        /* cppcheck-suppress unusedStructMember ; likewise */
         uint32_t family;
-        /* cppcheck-suppress-end unusedStructMember */
     } subject = {.service = rules->service, .family = client->family};
 
     if (client->family != 0)
