@@ -83,23 +83,17 @@ static void settle(struct loader *loader)
     }
     for (size_t i = 0; i < loader->count; i++) {
         struct found_name *this = &loader->found[i];
-        const struct found_name *before = i > 0 ? &loader->found[i - 1] : NULL;
         bool repeated = sni->name_count > 0 &&
                         strcmp(sni->names[sni->name_count - 1].name, this->entry.name) == 0;
         if (!repeated) {
             sni->names[sni->name_count++] = this->entry;
             continue;
         }
-        if (before->map == this->map) {
+        if (i > 0 && loader->found[i - 1].map == this->map) {
             diag_error(loader->diag, "tls_server_sni_maps: %s is there twice", this->entry.name);
             loader->good = false;
         }
-        this->entry.set = SIZE_MAX; /* not moved */
-    }
-    for (size_t i = 0; i < loader->count; i++) {
-        if (loader->found[i].entry.set == SIZE_MAX) {
-            free(loader->found[i].entry.name);
-        }
+        free(this->entry.name);
     }
     free(loader->found);
 }
