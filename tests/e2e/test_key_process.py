@@ -163,6 +163,7 @@ def found_in(pid, wanted):
 
 
 @needs_root
+@pytest.mark.slow
 def test_only_the_key_process_has_keys(daemon, keys):
     wanted = [set(patterns(key)) for key in keys]
     with Load(daemon) as load:
