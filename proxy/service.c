@@ -6,6 +6,8 @@
 
 #include "policy/stress.h"
 
+#include "tls/sni_maps.h"
+
 #include "proxy/service_rules.h"
 
 static const struct {
@@ -133,8 +135,9 @@ struct service *service_new(const char *name, const struct config *config,
     bool rules = service_rules_new(service, twin, diag) == 0;
     bool values = service_set_values(service, diag) == 0;
     bool behaviour = service_set_rules(service, diag) == 0;
-    if (service->main.policy == NULL || service->upstream == NULL || !rules || !values ||
-        !behaviour || service_set_proxies(service, diag) != 0) {
+    bool made = service->main.policy != NULL && service->upstream != NULL && rules && values;
+    if (!made || !behaviour || service_set_proxies(service, diag) != 0 ||
+        service_read_names(service, diag) != 0) {
         service_free(service);
         return NULL;
     }
@@ -166,6 +169,7 @@ void service_free(struct service *service)
     address_list_free(service->bare_newline_exempt);
     word_list_free(service->forbidden_commands);
     service_rules_free(service);
+    tls_sni_list_free(service->names);
     tls_ticket_keys_unref(service->ticket_keys);
     free(service);
 }
