@@ -34,8 +34,10 @@ struct connection {
     int backend_fd;       /* -1: none */
     bool client_readable; /* the socket, or TLS, may have more */
     bool backend_readable;
-    bool tls_wants_write; /* TLS cannot go on before it can send */
-    bool tls_wants_key;   /* ...before the key process has answered */
+    int backend_error;        /* what writing to it has come to, an errno; 0: all is well */
+    unsigned backend_replies; /* whole replies that were seen */
+    bool tls_wants_write;     /* TLS cannot go on before it can send */
+    bool tls_wants_key;       /* ...before the key process has answered */
     bool queued_again;
     bool working;                   /* connection_work is on the stack */
     bool dead;                      /* destroy when it is left */

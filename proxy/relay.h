@@ -42,6 +42,7 @@ struct expect {
     enum expect_kind kind;
     enum smtp_verb verb;
     const char *text; /* LOCAL: the answer, constant */
+    uint64_t due;     /* a reply counts once this many bytes were sent to the backend */
 };
 
 #define RELAY_QUEUE_MAX 64 /* commands under way; more wait in the client's buffer */
@@ -53,7 +54,11 @@ struct relay {
     bool chunking;
     bool barrier; /* the last command must be answered before another may follow */
     struct buffer in;
-    struct buffer out;
+    struct buffer out;   /* taken from with relay_sent only */
+    uint64_t sent;       /* bytes that were taken from it */
+    unsigned replies;    /* that have arrived whole */
+    struct expect asked; /* what the reply that is being dealt with belongs to */
+    bool dealing;        /* ASKED is set */
     struct expect queue[RELAY_QUEUE_MAX];
     unsigned queue_head;
     unsigned queue_length;
@@ -74,7 +79,15 @@ void relay_free(struct relay *relay);
 void relay_expect(struct relay *relay, enum expect_kind kind, enum smtp_verb verb,
                   const char *text);
 bool relay_queue_full(const struct relay *relay);
+/* The last entry's command goes on up to the end of what now waits in OUT: a chunk's content. */
+void relay_expect_extend(struct relay *relay);
 const struct expect *relay_head(const struct relay *relay); /* NULL: nothing is due */
 void relay_pop(struct relay *relay);
+
+/* The first COUNT bytes of OUT have gone to the backend. */
+void relay_sent(struct relay *relay, size_t count);
+/* Was the whole command that EXPECTED belongs to sent? If not, nothing that the backend says is an
+ * answer to it. */
+bool relay_was_sent(const struct relay *relay, const struct expect *expected);
 
 #endif

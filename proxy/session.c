@@ -218,6 +218,20 @@ bool session_backend_idles(const struct session *session)
            session->relay->state == RELAY_READY && relay_head(session->relay) == NULL;
 }
 
+bool session_sends_verdict(const struct session *session)
+{
+    const struct relay *relay = session->relay;
+    const struct expect *head = relay != NULL ? relay_head(relay) : NULL;
+
+    return head != NULL && relay->state == RELAY_READY &&
+           (head->kind == EXPECT_END || head->kind == EXPECT_BDAT) && !relay_was_sent(relay, head);
+}
+
+double session_backend_patience(const struct session *session)
+{
+    return session->service->upstream->timeout;
+}
+
 bool session_is_lost(const struct session *session)
 {
     const struct relay *relay = session->relay;

@@ -128,6 +128,12 @@ bool session_waits_for_backend(const struct session *session);
 /* True if a backend is in use, but nothing is under way with it. */
 bool session_backend_idles(const struct session *session);
 
+/* True if the end of a message waits to be sent to the backend. */
+bool session_sends_verdict(const struct session *session);
+
+/* How many seconds the backend may take for what it is waited for. */
+double session_backend_patience(const struct session *session);
+
 /* True if the client is gone and nothing that it still waits for is under way: end the session. */
 bool session_is_lost(const struct session *session);
 

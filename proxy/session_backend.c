@@ -48,7 +48,7 @@ void session_backend_broken(struct session *session, const char *why)
 static void backend_expectation(const struct session *session, char *out, size_t capacity)
 {
     const struct relay *relay = session->relay;
-    const struct expect *head = relay_head(relay);
+    const struct expect *head = relay->dealing ? &relay->asked : relay_head(relay);
 
     if (relay->state == RELAY_CONNECTING)
         snprintf(out, capacity, "while connecting");
@@ -75,7 +75,7 @@ static void backend_fail(struct session *session, const char *what)
     session_backend_broken(session, why);
 }
 
-/* A reply that has no place in SMTP at this point. */
+/* A reply that has no place in SMTP at this point, or comes before what it seems to answer. */
 static void backend_nonsense(struct session *session, const struct arrived *arrived)
 {
     char what[200];
@@ -109,18 +109,28 @@ static void backend_copy(struct session *session, const struct arrived *arrived)
     free(text);
 }
 
-/* Tell the client what its command VERB came to. A backend that says 421 or 521 hangs up, and so
- * does gatepost. */
+/* The last reply is written. */
+static void backend_end_session(struct session *session)
+{
+    session->state = SESSION_ENDING;
+    session->ending = SESSION_CLOSE_LINGER;
+}
+
+/* A backend that says 421 or 521 hangs up, and so does gatepost. */
+static bool backend_hangs_up(const struct arrived *arrived)
+{
+    return arrived->reply.code == 421 || arrived->reply.code == 521;
+}
+
+/* Tell the client what its command VERB came to. */
 static void backend_pass_on(struct session *session, const struct arrived *arrived,
                             enum smtp_verb verb)
 {
     backend_copy(session, arrived);
     if (arrived->reply.code < 400)
         session_count_ok(session, verb);
-    if (arrived->reply.code == 421 || arrived->reply.code == 521) {
-        session->state = SESSION_ENDING;
-        session->ending = SESSION_CLOSE_LINGER;
-    }
+    if (backend_hangs_up(arrived))
+        backend_end_session(session);
 }
 
 /* The connection is set up: the client's commands may flow. */
@@ -156,6 +166,10 @@ static void backend_setup_arrived(struct session *session, const struct arrived 
     const struct backend_setup_words words = backend_words(session);
     char why[512];
 
+    if (relay->setup.stage != BACKEND_SETUP_GREETING && buffer_length(&relay->out) > 0) {
+        backend_nonsense(session, arrived);
+        return;
+    }
     switch (backend_setup_reply(&relay->setup, &words, arrived->reply.code, arrived->text,
                                 arrived->reply.length, &relay->out, &upstream->capabilities)) {
     case BACKEND_SETUP_MORE:
@@ -191,11 +205,32 @@ static void backend_unsolicited(struct session *session, const struct arrived *a
 
     if (backend_in_content(session) && code >= 400)
         session_discard_content(session, backend_normalized(arrived, &length),
-                                code == 421 || code == 521);
-    else if (!backend_in_content(session) && code == 421)
+                                backend_hangs_up(arrived));
+    else if (!backend_in_content(session) && backend_hangs_up(arrived))
         backend_pass_on(session, arrived, SMTP_UNKNOWN);
     else
         backend_nonsense(session, arrived);
+}
+
+/* A reply that came before the whole of what it seems to answer was sent. It is no answer, unless
+ * it says no to a message that it has seen a part of, or goodbye. What was not sent then never
+ * will be, so this backend session is of no more use. */
+static void backend_early(struct session *session, const struct arrived *arrived,
+                          enum expect_kind kind)
+{
+    bool message = kind == EXPECT_END || kind == EXPECT_BDAT;
+    bool last = session->relay->queue_length == 0;
+
+    if (!backend_hangs_up(arrived) && (arrived->reply.code < 400 || !message || !last)) {
+        backend_nonsense(session, arrived);
+    } else if (backend_in_content(session)) {
+        backend_unsolicited(session, arrived);
+    } else {
+        backend_pass_on(session, arrived, SMTP_DATA);
+        if (session->authenticated)
+            backend_end_session(session);
+        session_drop_relay(session);
+    }
 }
 
 /* The answer to EHLO or HELO in a session that already uses the backend. */
@@ -204,8 +239,12 @@ static void backend_hello(struct session *session, const struct arrived *arrived
 {
     struct upstream *upstream = session->service->upstream;
 
-    if (arrived->reply.code != 250) {
+    if (arrived->reply.code >= 400) {
         backend_pass_on(session, arrived, verb);
+        return;
+    }
+    if (arrived->reply.code != 250) {
+        backend_nonsense(session, arrived);
         return;
     }
     if (verb == SMTP_EHLO)
@@ -221,7 +260,7 @@ static void backend_chunk_part(struct session *session, const struct arrived *ar
     struct relay *relay = session->relay;
     size_t length;
 
-    if (arrived->reply.code == 421 || arrived->reply.code == 521)
+    if (backend_hangs_up(arrived))
         backend_pass_on(session, arrived, SMTP_BDAT);
     else if (arrived->reply.code >= 400 && relay->chunk_error == NULL)
         relay->chunk_error = backend_normalized(arrived, &length);
@@ -237,7 +276,10 @@ static void backend_chunk(struct session *session, const struct arrived *arrived
 
     if (early) {
         backend_unsolicited(session, arrived);
-    } else if (relay->chunk_error != NULL && arrived->reply.code != 421) {
+    } else if (arrived->reply.code >= 300 && arrived->reply.code < 400) {
+        backend_nonsense(session, arrived);
+        return;
+    } else if (relay->chunk_error != NULL && !backend_hangs_up(arrived)) {
         session_limits_reply(session, relay->chunk_error);
         buffer_append(&session->client_out, relay->chunk_error, strlen(relay->chunk_error));
         free(relay->chunk_error);
@@ -247,8 +289,33 @@ static void backend_chunk(struct session *session, const struct arrived *arrived
             session_limits_delivered(session);
         backend_pass_on(session, arrived, SMTP_BDAT);
     }
-    if (!relay->chunked && session->state == SESSION_COMMAND)
+    if (session->relay != NULL && !relay->chunked && session->state == SESSION_COMMAND)
         session->transaction = false;
+}
+
+/* The end of data is there: the backend's verdict on the message. */
+static void backend_verdict(struct session *session, const struct arrived *arrived)
+{
+    if (arrived->reply.code >= 300 && arrived->reply.code < 400) {
+        backend_nonsense(session, arrived);
+        return;
+    }
+    session->transaction = false;
+    if (arrived->reply.code < 300)
+        session_limits_delivered(session);
+    backend_pass_on(session, arrived, SMTP_DATA);
+}
+
+/* QUIT: whatever the answer is, it is the last. */
+static void backend_bye(struct session *session, const struct arrived *arrived)
+{
+    if (arrived->reply.code >= 300 && arrived->reply.code < 400) {
+        backend_nonsense(session, arrived);
+        return;
+    }
+    backend_pass_on(session, arrived, SMTP_QUIT);
+    session->state = SESSION_ENDING;
+    session->ending = SESSION_CLOSE;
 }
 
 /* The reply to a command that is simply passed on; what it means for the transaction. */
@@ -298,24 +365,16 @@ static void backend_auth(struct session *session, const struct arrived *arrived)
     backend_pass_on(session, arrived, SMTP_AUTH);
 }
 
-/* One complete reply in a session that is set up. */
-static void backend_arrived(struct session *session, const struct arrived *arrived)
+/* The reply to what was EXPECTED. */
+static void backend_answered(struct session *session, const struct arrived *arrived,
+                             const struct expect *expected)
 {
-    struct relay *relay = session->relay;
-    const struct expect *head = relay_head(relay);
-
-    if (head == NULL) {
-        backend_unsolicited(session, arrived);
-        return;
-    }
-    const struct expect expected = *head;
-    relay_pop(relay);
-    switch (expected.kind) {
+    switch (expected->kind) {
     case EXPECT_REPLY:
-        backend_plain(session, arrived, expected.verb);
+        backend_plain(session, arrived, expected->verb);
         break;
     case EXPECT_HELLO:
-        backend_hello(session, arrived, expected.verb);
+        backend_hello(session, arrived, expected->verb);
         break;
     case EXPECT_AUTH:
         backend_auth(session, arrived);
@@ -330,23 +389,36 @@ static void backend_arrived(struct session *session, const struct arrived *arriv
         backend_chunk(session, arrived);
         break;
     case EXPECT_END:
-        if (arrived->reply.code >= 300 && arrived->reply.code < 400) {
-            backend_nonsense(session, arrived);
-            break;
-        }
-        session->transaction = false;
-        if (arrived->reply.code < 300)
-            session_limits_delivered(session);
-        backend_pass_on(session, arrived, SMTP_DATA);
+        backend_verdict(session, arrived);
         break;
     case EXPECT_QUIT:
-        backend_pass_on(session, arrived, SMTP_QUIT);
-        session->state = SESSION_ENDING;
-        session->ending = SESSION_CLOSE;
+        backend_bye(session, arrived);
         break;
     case EXPECT_LOCAL:
         break; /* answered by backend_answer_local, never at the head here */
     }
+}
+
+/* One complete reply in a session that is set up. */
+static void backend_arrived(struct session *session, const struct arrived *arrived)
+{
+    struct relay *relay = session->relay;
+    const struct expect *head = relay_head(relay);
+
+    if (head == NULL) {
+        backend_unsolicited(session, arrived);
+        return;
+    }
+    const struct expect expected = relay->asked = *head;
+    bool sent = relay_was_sent(relay, head);
+    relay->dealing = true;
+    relay_pop(relay);
+    if (sent)
+        backend_answered(session, arrived, &expected);
+    else
+        backend_early(session, arrived, expected.kind);
+    if (session->relay == relay)
+        relay->dealing = false;
 }
 
 /* gatepost's own answers whose turn has come. */
@@ -391,6 +463,7 @@ bool session_run_backend(struct session *session)
         break;
     }
     size_t length = arrived.reply.length;
+    relay->replies++;
     if (relay->state == RELAY_SETUP)
         backend_setup_arrived(session, &arrived);
     else
@@ -423,7 +496,7 @@ void session_backend_eof(struct session *session, int error)
         session_drop_relay(session);
         session_last_words(session, SESSION_CLOSE, "221 2.0.0 Bye");
         session_count_ok(session, SMTP_QUIT);
-    } else if (relay->state == RELAY_READY && head == NULL && error == 0 && !session->transaction &&
+    } else if (relay->state == RELAY_READY && head == NULL && !session->transaction &&
                !session->authenticated && session->state == SESSION_COMMAND) {
         session_drop_relay(session); /* it had nothing to do; another is called when needed */
         session->backend_quit = false;

@@ -18,8 +18,7 @@
 #define BAD_REPLY "500 5.5.2 Error: command not recognized\r\n"
 #define OK "250 2.0.0 Ok\r\n"
 #define OVER "421 4.7.0 mx.test Error: too many errors\r\n"
-#define BACKEND_HELLO                                                                              \
-    "220 back\r\n250-back\r\n250-PIPELINING\r\n250-SIZE 10000000\r\n250 CHUNKING\r\n"
+#define BACKEND_HELLO "250-back\r\n250-PIPELINING\r\n250-SIZE 10000000\r\n250 CHUNKING\r\n"
 
 struct limits_wanted {
     uint32_t soft;
@@ -128,6 +127,13 @@ static void send_to(struct buffer *buffer, const char *text)
     buffer_append(buffer, text, strlen(text));
 }
 
+/* The backend has been sent everything that waited, and speaks. */
+static void backend_says(struct session *session, const char *text)
+{
+    relay_sent(session->relay, buffer_length(&session->relay->out));
+    send_to(&session->relay->in, text);
+}
+
 /* Take all from BUFFER and compare it. */
 static void expect(struct buffer *buffer, const char *wanted, const char *name)
 {
@@ -187,15 +193,17 @@ static void begin_refused(struct fixture *fixture, const struct limits_wanted *l
     assert_true(session->wants_backend);
     session->wants_backend = false;
     session_backend_connected(session);
-    send_to(&session->relay->in, BACKEND_HELLO);
+    backend_says(session, "220 back\r\n");
+    session_run(session);
+    backend_says(session, BACKEND_HELLO);
     session_run(session);
     send_to(&session->client_in, "RCPT TO:<x@x.test>\r\n");
     session_run(session);
-    send_to(&session->relay->in, "250 sender\r\n550 recipient\r\n");
+    backend_says(session, "250 sender\r\n550 recipient\r\n");
     session_run(session);
     assert_int_equal(session->limits.errors, 1);
     buffer_free(&session->client_out);
-    buffer_free(&session->relay->out);
+    relay_sent(session->relay, buffer_length(&session->relay->out));
 }
 
 /* What went to the backend already is answered; nothing more goes there. */
@@ -209,11 +217,10 @@ static void commands_under_way(void **state)
     send_to(&session->client_in, "RCPT TO:<y@x.test>\r\nRCPT TO:<z@x.test>\r\n");
     session_run(session);
     send_to(&session->client_in, "RCPT TO:<late@x.test>\r\n");
-    buffer_free(&session->relay->out);
-    send_to(&session->relay->in, "550 y\r\n");
+    backend_says(session, "550 y\r\n");
     session_run(session);
     assert_int_equal(session->ending, SESSION_GOES_ON);
-    send_to(&session->relay->in, "250 z\r\n");
+    backend_says(session, "250 z\r\n");
     session_run(session);
     expect(&session->client_out, "550 y\r\n250 z\r\n" OVER, "all that was asked");
     expect(&session->relay->out, "", "nothing more");
@@ -230,12 +237,12 @@ static void delivery_forgives(void **state)
     begin_refused(&fixture, &(struct limits_wanted){.soft = 2, .hard = 3});
     send_to(&session->client_in, "RCPT TO:<y@x.test>\r\nDATA\r\n");
     session_run(session);
-    send_to(&session->relay->in, "550 y\r\n354 go\r\n");
+    backend_says(session, "550 y\r\n354 go\r\n");
     assert_int_equal(run_through(session), 1); /* 354 waits: two errors are behind it */
     expect(&session->client_out, "550 y\r\n354 go\r\n", "data");
     send_to(&session->client_in, "\r\n.\r\n");
     session_run(session);
-    send_to(&session->relay->in, "250 queued\r\n");
+    backend_says(session, "250 queued\r\n");
     session_run(session);
     assert_false(session->limits.pause);
     assert_int_equal(session->limits.errors, 0);
