@@ -230,7 +230,7 @@ static bool connection_serve(struct connection *connection)
     if (connection_serve_backend(connection))
         return true;
     if (session->wants_capabilities) {
-        worker_probe(connection->listener);
+        backend_watch_learn(connection->listener->watch);
         return false;
     }
     if ((session->state == SESSION_STARTTLS || session->state == SESSION_WRAPPER) &&

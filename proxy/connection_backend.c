@@ -39,7 +39,7 @@ static void connection_on_dialed(struct dial *dial, int fd, const char *why)
         atomic_fetch_add(&worker->stats->backend_failures, 1);
         session_backend_failed(&connection->session, why);
     } else {
-        if (connection->session.service->upstream->endpoint.kind == ENDPOINT_INET)
+        if (connection->session.relay->backend->path == NULL)
             (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
         atomic_fetch_add(&worker->stats->backend_sessions, 1);
         connection->backend_fd = fd;
@@ -63,6 +63,7 @@ static void connection_dial(struct connection *connection)
         client_address_set(&connection->session.server, (const struct sockaddr *)&name);
     *dial = (struct dial){.loop = connection->worker->loop,
                           .upstream = connection->session.service->upstream,
+                          .backend = connection->session.relay->backend,
                           .channel = &connection->worker->channel,
                           .listener = connection->listener->index,
                           .done = connection_on_dialed,
@@ -70,6 +71,7 @@ static void connection_dial(struct connection *connection)
     connection->dial = dial;
     connection->backend_replies = 0;
     connection->backend_active = ev_now(connection->worker->loop);
+    backend_watch_failing(connection->listener->watch);
     dial_start(dial);
 }
 

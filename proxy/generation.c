@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "proxy/channel.h"
+#include "proxy/connection_io.h"
 #include "proxy/generation_keys.h"
 #include "proxy/log.h"
 #include "proxy/service_tickets.h"
@@ -94,6 +95,18 @@ static void check_serving(struct generation *generation)
     generation->events->serving(generation);
 }
 
+/* The backend that a worker means; NULL: there is no such one. */
+static const struct backend *backend_of(const struct generation *generation,
+                                        const struct channel_message *request)
+{
+    if (request->value < 0 || (size_t)request->value >= generation->plan.service_count)
+        return NULL;
+    const struct backend_list *list = &generation->plan.services[request->value]->upstream->list;
+    return request->index >= 0 && (size_t)request->index < list->count
+               ? &list->backends[request->index]
+               : NULL;
+}
+
 /* A worker wants a connection to the UNIX socket of one of its listeners' backends. */
 static void connect_for(const struct generation *generation, const struct child *child,
                         const struct channel_message *request)
@@ -101,11 +114,11 @@ static void connect_for(const struct generation *generation, const struct child 
     struct channel_message answer = {.kind = CHANNEL_CONNECTED, .id = request->id};
     int fd = -1;
 
-    if (request->value < 0 || (size_t)request->value >= generation->plan.service_count) {
+    const struct backend *backend = backend_of(generation, request);
+    if (backend == NULL || backend->path == NULL) {
         answer.value = EINVAL;
     } else {
-        const struct upstream *upstream = generation->plan.services[request->value]->upstream;
-        fd = unix_connect(upstream->endpoint.kind == ENDPOINT_UNIX ? upstream->endpoint.path : "");
+        fd = unix_connect(backend->path);
         answer.value = fd < 0 ? errno : 0;
     }
     if (channel_send(child->channel, &answer, fd) != 0)
@@ -500,6 +513,10 @@ void generation_status(const struct generation *generation, FILE *out)
                 (unsigned long long)atomic_load(&stats->handshake_failures),
                 (unsigned long long)atomic_load(&stats->backend_sessions),
                 (unsigned long long)atomic_load(&stats->backend_failures));
+    }
+    for (size_t i = 0; i < generation->plan.service_count; i++) {
+        const struct service *service = generation->plan.services[i];
+        upstream_status(service->upstream, service->name, connection_clock(), out);
     }
 }
 

@@ -4,12 +4,24 @@
 
 #include "proxy/log.h"
 
-struct relay *relay_new(void)
+struct relay *relay_new(struct backend *backend)
 {
     struct relay *relay = calloc(1, sizeof(*relay));
     if (relay == NULL)
         log_fatal("out of memory for a backend session");
+    relay->backend = backend;
     return relay;
+}
+
+void relay_restart(struct relay *relay, struct backend *backend, uint32_t tried)
+{
+    relay->state = RELAY_CONNECTING;
+    relay->backend = backend;
+    relay->tried = tried;
+    relay->setup = (struct backend_setup){0};
+    relay->sent = 0;
+    buffer_free(&relay->in);
+    buffer_free(&relay->out);
 }
 
 void relay_free(struct relay *relay)

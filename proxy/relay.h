@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "proxy/backend.h"
 #include "proxy/backend_setup.h"
 #include "proxy/buffer.h"
 #include "proxy/data_stream.h"
@@ -49,10 +50,13 @@ struct expect {
 
 struct relay {
     enum relay_state state;
+    struct backend *backend; /* that is in use. Borrowed. */
+    uint32_t tried;          /* those that did not take this session, as for backend_choose */
+    bool softly;             /* one of them for another reason than a 5xx */
     struct backend_setup setup;
-    bool pipelining; /* this backend session may be sent commands without waiting */
-    bool chunking;
-    bool barrier; /* the last command must be answered before another may follow */
+    bool pipelining;     /* this backend session may be sent commands without waiting */
+    unsigned extensions; /* that it has, a set of enum extension */
+    bool barrier;        /* the last command must be answered before another may follow */
     struct buffer in;
     struct buffer out;   /* taken from with relay_sent only */
     uint64_t sent;       /* bytes that were taken from it */
@@ -72,8 +76,12 @@ struct relay {
     char header[RECEIVED_TLS_MAX];
 };
 
-struct relay *relay_new(void);
+struct relay *relay_new(struct backend *backend);
 void relay_free(struct relay *relay);
+
+/* Begin anew with BACKEND, the present one having been tried. Nothing that concerns the client was
+ * sent to it. */
+void relay_restart(struct relay *relay, struct backend *backend, uint32_t tried);
 
 /* The queue. relay_expect must not be called when relay_queue_full. */
 void relay_expect(struct relay *relay, enum expect_kind kind, enum smtp_verb verb,

@@ -229,7 +229,12 @@ bool session_sends_verdict(const struct session *session)
 
 double session_backend_patience(const struct session *session)
 {
-    return session->service->upstream->timeout;
+    const struct upstream *upstream = session->service->upstream;
+    const struct relay *relay = session->relay;
+
+    if (relay == NULL || relay->state != RELAY_SETUP)
+        return upstream->timeout;
+    return upstream_setup_patience(upstream, relay->backend, relay->tried);
 }
 
 bool session_is_lost(const struct session *session)
@@ -260,6 +265,7 @@ void session_tls_established(struct session *session)
     free(session->helo);
     session->helo = NULL;
     session->esmtp = false;
+    session->promised = 0;
     session->authenticated = false;
     session->tls = true;
     const char *name = session->tls_questions->server_name(session);

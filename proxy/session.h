@@ -94,6 +94,7 @@ struct session {
     bool pipelining_noted;
     bool draining;          /* gatepost is stopping: end at the next pause */
     const char *refusal;    /* the next command is answered with 421 and this */
+    unsigned promised;      /* extensions that EHLO's reply announced, a set of enum extension */
     char *helo;             /* HELO name. Owned; NULL: none was given. */
     char *discard;          /* content goes nowhere; this is the reply at its end. Owned. */
     bool discard_ends;      /* and that reply ends the session */

@@ -10,11 +10,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "proxy/backend_watch.h"
 #include "proxy/dial.h"
 #include "proxy/key_link.h"
 #include "proxy/limits.h"
 #include "proxy/listener.h"
-#include "proxy/probe.h"
 #include "proxy/service.h"
 
 /* Counters in memory that a worker shares with the master, for "gatepost status". */
@@ -34,8 +34,7 @@ struct worker_listener {
     struct worker *worker;
     struct service *service; /* borrowed from the master's memory, as it was at the fork */
     int index;
-    struct probe probe;
-    ev_timer retry; /* the next probe, while nothing is known of the backend */
+    struct backend_watch *watch;
 };
 
 /* One of its sockets. */
@@ -57,7 +56,7 @@ struct worker {
     struct key_link *keys;       /* to the key process */
     struct worker_stats *stats;
     struct limits *limits;
-    unsigned slot; /* in LIMITS */
+    unsigned slot;                  /* in LIMITS */
     struct connection *connections; /* all that are open */
     size_t connection_count;
     double drain_time;
@@ -68,7 +67,7 @@ struct worker {
     ev_signal sigusr2;
     ev_timer drain_timer;
     ev_timer accept_pause;
-    ev_timer ticket_timer; /* keys of session tickets grow old */
+    ev_timer minute_timer; /* keys of session tickets grow old */
     ev_idle idle; /* runs the connections that were not finished when others got their turn */
     struct connection *again;
     char client_in[WORKER_SCRATCH_SIZE];
@@ -98,9 +97,5 @@ struct worker_job {
  * status.
  */
 int worker_run(const struct worker_job *job);
-
-/* Ask for a probe of LISTENER's backend, unless one is under way; connections that wait for it are
- * run when it is over. */
-void worker_probe(struct worker_listener *listener);
 
 #endif

@@ -22,6 +22,8 @@ struct run {
     struct session session;
     struct service service;
     struct upstream upstream;
+    struct backend backends[2];
+    struct backend_mark marks[2];
     struct tls_policy policy;
     char line[1 << 18]; /* what the client was told and is not yet a whole line */
     size_t line_length;
@@ -99,9 +101,14 @@ static void begin(struct run *run, uint8_t flags)
     memset(run, 0, sizeof(*run));
     run->policy.level = (flags & 1) ? TLS_LEVEL_ENCRYPT : TLS_LEVEL_MAY;
     run->upstream.name = name;
+    run->upstream.list = (struct backend_list){run->backends, 2};
+    for (int i = 0; i < 2; i++) {
+        run->backends[i].name = name;
+        run->backends[i].mark = &run->marks[i];
+    }
     run->upstream.handoff = (enum handoff)((flags >> 1) & 3);
     if (flags & 8)
-        capabilities_parse(&run->upstream.capabilities, ehlo_reply, sizeof(ehlo_reply) - 1);
+        capabilities_parse(&run->backends[0].capabilities, ehlo_reply, sizeof(ehlo_reply) - 1);
     run->service = (struct service){
         .name = "fuzz",
         .main = {.policy = &run->policy, .tls = (struct tls_context *)1},
@@ -146,7 +153,7 @@ static void event(struct run *run, uint8_t kind)
         session_client_eof(session);
     else if (kind == 10 && session->wants_capabilities) {
         session->wants_capabilities = false;
-        capabilities_parse(&run->upstream.capabilities, ehlo_reply, sizeof(ehlo_reply) - 1);
+        capabilities_parse(&run->backends[0].capabilities, ehlo_reply, sizeof(ehlo_reply) - 1);
     }
 }
 

@@ -97,6 +97,8 @@ struct fixture {
     struct session session;
     struct service service;
     struct upstream upstream;
+    struct backend backend;
+    struct backend_mark mark;
     struct tls_policy policy;
 };
 
@@ -108,6 +110,9 @@ static void fixture_begin(struct fixture *fixture, const struct limits_wanted *l
     memset(fixture, 0, sizeof(*fixture));
     fixture->policy.level = TLS_LEVEL_MAY;
     fixture->upstream.name = name;
+    fixture->upstream.list = (struct backend_list){&fixture->backend, 1};
+    fixture->backend.name = name;
+    fixture->backend.mark = &fixture->mark;
     fixture->upstream.handoff = HANDOFF_NONE;
     fixture->service = (struct service){.name = "test",
                                         .main = {.policy = &fixture->policy},
@@ -187,7 +192,7 @@ static void begin_refused(struct fixture *fixture, const struct limits_wanted *l
     struct session *session = &fixture->session;
 
     fixture_begin(fixture, limits);
-    capabilities_parse(&fixture->upstream.capabilities, "250-b\r\n250 PIPELINING\r\n", 23);
+    capabilities_parse(&fixture->backend.capabilities, "250-b\r\n250 PIPELINING\r\n", 23);
     send_to(&session->client_in, "EHLO c.test\r\nMAIL FROM:<>\r\n");
     session_run(session);
     assert_true(session->wants_backend);

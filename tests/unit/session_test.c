@@ -63,6 +63,8 @@ struct fixture {
     struct session session;
     struct service service;
     struct upstream upstream;
+    struct backend backend;
+    struct backend_mark mark;
     struct tls_policy policy;
 };
 
@@ -107,8 +109,11 @@ static void fixture_begin(struct fixture *fixture, enum tls_level level)
     fixture->policy.level = level;
     fixture->policy.auth_only = level == TLS_LEVEL_ENCRYPT;
     fixture->upstream.name = name;
+    fixture->upstream.list = (struct backend_list){&fixture->backend, 1};
+    fixture->backend.name = name;
+    fixture->backend.mark = &fixture->mark;
     fixture->upstream.handoff = HANDOFF_PROXY1;
-    capabilities_parse(&fixture->upstream.capabilities, EHLO_CAPABILITIES,
+    capabilities_parse(&fixture->backend.capabilities, EHLO_CAPABILITIES,
                        strlen(EHLO_CAPABILITIES));
     fixture->service = (struct service){
         .name = "test",
@@ -403,7 +408,10 @@ static void test_lies(void **state)
              {BACKEND, "220 back\r\n"}, {BACKEND, "502 what is PROXY\r\n"}, {TELLS, down},
              {ENDS, "linger"});
     DIALOGUE(TLS_LEVEL_MAY, SAID_EHLO, {CLIENT, "MAIL FROM:<a@b>\r\n"}, {DIALED, ""},
-             {BACKEND, "554 go away\r\n"}, {TELLS, "554 go away\r\n"}, {ENDS, "linger"});
+             {BACKEND, "554 go away\r\n"}, {TELLS, "554 go away\r\n"}, {ENDS, "no"},
+             {CLIENT, "QUIT\r\n"},
+             {TELLS, "421 4.7.1 mx.test Error: the mail server refuses this session\r\n"},
+             {ENDS, "linger"});
     DIALOGUE(TLS_LEVEL_MAY, SAID_EHLO, {CLIENT, "MAIL FROM:<a@b>\r\n"}, OPEN_BACKEND("c.test"),
              {BACKEND, "250 ok\r\n"}, {TELLS, "250 ok\r\n"}, {BACKEND, "250 again\r\n"},
              {TELLS, down}, {ENDS, "linger"});
