@@ -190,7 +190,20 @@ static void backend_hello(struct session *session, const struct session_reply *a
     session_count_ok(session, verb);
 }
 
-/* The reply to a part of a chunk that gatepost made: a complaint is kept for the chunk's end. */
+/* Does the part that was just answered belong to the chunk that the client is still sending? */
+static bool backend_is_present_chunk(const struct session *session)
+{
+    const struct relay *relay = session->relay;
+    unsigned chunks = 0;
+
+    for (unsigned i = 0; i < relay->queue_length; i++)
+        if (relay->queue[(relay->queue_head + i) % RELAY_QUEUE_MAX].kind == EXPECT_BDAT)
+            chunks++;
+    return session->state == SESSION_BDAT && chunks == (relay->chunk_passed ? 1 : 0);
+}
+
+/* The reply to a part of a chunk that gatepost made: a complaint is kept for the chunk's end, and
+ * what has not come yet need not be passed on. */
 static void backend_chunk_part(struct session *session, const struct session_reply *arrived)
 {
     struct relay *relay = session->relay;
@@ -198,6 +211,8 @@ static void backend_chunk_part(struct session *session, const struct session_rep
 
     if (backend_hangs_up(arrived))
         session_backend_pass_on(session, arrived, SMTP_BDAT);
+    else if (arrived->reply.code >= 400 && backend_is_present_chunk(session))
+        session_discard_content(session, backend_normalized(arrived, &length), false);
     else if (arrived->reply.code >= 400 && relay->chunk_error == NULL)
         relay->chunk_error = backend_normalized(arrived, &length);
     else if (arrived->reply.code >= 300 && arrived->reply.code < 400)

@@ -9,6 +9,7 @@ to END was sent), BDAT and BDAT1, BDAT2... (the reply to any chunk, or to the fi
 import select
 import socket
 import struct
+import time
 from dataclasses import dataclass, field
 
 from . import proxy_header
@@ -22,13 +23,15 @@ DEAF = "deaf"  # neither read nor say anything more, until the other end closes
 
 @dataclass(frozen=True)
 class Say:
-    """Send these bytes as the reply; slowly: each byte in a packet of its own; then: an action;
-    accepts: they say yes, so what was commanded holds."""
+    """Send these bytes as the reply; slowly: each byte in a packet of its own; pause: seconds
+    before each of them, or before all; then: an action; accepts: they say yes, so what was
+    commanded holds."""
 
     data: bytes
     slowly: bool = False
     then: str = ""
     accepts: bool = False
+    pause: float = 0
 
 
 @dataclass
@@ -90,19 +93,18 @@ class Dialogue:
         data, self.buffer = self.buffer[:count], self.buffer[count:]
         return data
 
-    def send(self, data, slowly=False):
+    def send(self, data, slowly=False, pause=0):
+        pieces = [data[position:position + 1] for position in range(len(data))] if slowly else [data]
         try:
-            if slowly:
-                for position in range(len(data)):
-                    self.conn.sendall(data[position:position + 1])
-            else:
-                self.conn.sendall(data)
+            for piece in pieces:
+                time.sleep(pause)
+                self.conn.sendall(piece)
         except OSError:
             raise Ended from None
 
     def act(self, action):
         if isinstance(action, Say):
-            self.send(action.data, action.slowly)
+            self.send(action.data, action.slowly, action.pause)
             action = action.then
         if action == RESET:
             self.conn.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
