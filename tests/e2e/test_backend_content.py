@@ -57,6 +57,7 @@ def test_early_refusal_of_a_large_message(daemon, backend, connect, then, tls):
     assert len(backend.messages) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tls", [False, True])
 @pytest.mark.parametrize("words,heard", [
     (REFUSAL, REFUSAL), ("452 4.3.1 Full", "452 4.3.1 Full"), ("421 4.3.2 Bye", "421 4.3.2 Bye"),
@@ -70,6 +71,7 @@ def test_verdict_of_a_backend_that_reads_no_more(daemon, backend, connect, words
     assert not backend.messages
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words,heard", [(REFUSAL, REFUSAL), ("250 2.0.0 queued", UNAVAILABLE)])
 def test_verdict_before_the_final_dot_was_sent(make_gatepost, make_backend, directory, words, heard):
     """The client has sent everything, but a part of it, however small, is still in gatepost. A
@@ -163,6 +165,7 @@ def test_idle_backend_that_speaks(daemon, backend, connect, words, heard):
     assert len(backend.messages) == 1
 
 
+@pytest.mark.slow
 def test_idle_backend_that_hangs(daemon, backend, connect):
     """It is noticed with the next command, within its time; the message before was delivered."""
     backend.arm("IDLE", HANG)
@@ -175,6 +178,7 @@ def test_idle_backend_that_hangs(daemon, backend, connect):
 
 # Time
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", ["CONNECT", "EHLO", "MAIL", "END"])
 def test_reply_that_never_ends(daemon, backend, connect, step):
     """gatepost_backend_timeout is for the whole reply, not for each of its bytes."""
@@ -193,6 +197,7 @@ def test_reply_that_never_ends(daemon, backend, connect, step):
     daemon.wait_log(r"warning: backend \S+: timeout while waiting for")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tls", [False, True])
 def test_slow_backend_does_not_use_up_the_clients_time(make_gatepost, backend, connect, tls):
     """The client's own timeout begins when it has been answered."""
