@@ -130,6 +130,8 @@ class Stage:
                 heard = play(client, case.step, mode, lambda: self.acted(address))
                 rest = client.rest()
             self.check(case, heard, rest, address)
+            wait_until(lambda: all(session.closed for session in self.sessions(address)),
+                       "the end of the backend's session")
             before = len(self.messages(address))
             self.backend.arm(case.step, None, client=address)
             with Client(self.daemon.address, address) as client:

@@ -106,7 +106,8 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", [pytest.param(fault, marks=[pytest.mark.slow] * ("ha" in fault))
+                                   for fault in FAULTS])
 def test_fault_before_the_mail(start, backends, fault):
     """The session with which it is found out goes on with the next; the one after that knows."""
     step, action, state = FAULTS[fault]
@@ -233,6 +234,7 @@ def test_none_takes_the_session(start, backends, first, second, heard):
     deliver(daemon, "127.0.0.3")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["inet", "unix"])
 def test_connecting_hangs(start, backends, directory, kind):
     """Its queue of connections is full: after gatepost_backend_connect_timeout the next is tried."""

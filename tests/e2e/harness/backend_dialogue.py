@@ -119,11 +119,12 @@ class Dialogue:
             self.wait_hangup()
 
     def wait_hangup(self):
-        """Until the other end has closed; nothing is read."""
+        """Until the other end has closed; only then what it had sent is read."""
         poll = select.poll()
         poll.register(self.conn, select.POLLRDHUP)
         poll.poll()
-        raise Ended
+        while True:
+            self.receive_more()
 
     def reply(self, step, data):
         """Does what is armed for the step, or else sends data; True if that says yes."""
