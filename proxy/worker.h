@@ -44,7 +44,8 @@ struct worker_socket {
     ev_io io;
 };
 
-#define WORKER_SCRATCH_SIZE (128 * 1024)
+#define WORKER_SCRATCH_SIZE (192 * 1024)
+#define WORKER_CIPHERTEXT_SIZE (64 * 1024)
 
 struct worker {
     struct ev_loop *loop;
@@ -67,9 +68,11 @@ struct worker {
     ev_signal sigusr2;
     ev_timer drain_timer;
     ev_timer accept_pause;
-    ev_timer minute_timer; /* keys of session tickets grow old */
+    ev_timer minute_timer; /* keys of session tickets grow old, backends are asked again */
+    ev_timer log_timer;    /* what was logged waits to be written */
     ev_idle idle; /* runs the connections that were not finished when others got their turn */
     struct connection *again;
+    char ciphertext_in[WORKER_CIPHERTEXT_SIZE];
     char client_in[WORKER_SCRATCH_SIZE];
     char client_out[WORKER_SCRATCH_SIZE];
     char backend_in[WORKER_SCRATCH_SIZE];
