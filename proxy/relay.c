@@ -20,6 +20,7 @@ void relay_restart(struct relay *relay, struct backend *backend, uint32_t tried)
     relay->tried = tried;
     relay->setup = (struct backend_setup){0};
     relay->sent = 0;
+    relay->hearing = false;
     buffer_free(&relay->in);
     buffer_free(&relay->out);
 }
@@ -76,5 +77,5 @@ void relay_sent(struct relay *relay, size_t count)
 
 bool relay_was_sent(const struct relay *relay, const struct expect *expected)
 {
-    return relay->sent >= expected->due;
+    return relay->began >= expected->due;
 }

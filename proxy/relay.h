@@ -61,6 +61,8 @@ struct relay {
     struct buffer out;   /* taken from with relay_sent only */
     uint64_t sent;       /* bytes that were taken from it */
     unsigned replies;    /* that have arrived whole */
+    bool hearing;        /* the one at the start of IN has begun to arrive */
+    uint64_t began;      /* and SENT when that was seen */
     struct expect asked; /* what the reply that is being dealt with belongs to */
     bool dealing;        /* ASKED is set */
     struct expect queue[RELAY_QUEUE_MAX];
@@ -94,8 +96,8 @@ void relay_pop(struct relay *relay);
 
 /* The first COUNT bytes of OUT have gone to the backend. */
 void relay_sent(struct relay *relay, size_t count);
-/* Was the whole command that EXPECTED belongs to sent? If not, nothing that the backend says is an
- * answer to it. */
+/* Was the whole command that EXPECTED belongs to sent, when the reply began that is now whole? If
+ * not, that is no answer to it. */
 bool relay_was_sent(const struct relay *relay, const struct expect *expected);
 
 #endif

@@ -224,7 +224,7 @@ bool session_sends_verdict(const struct session *session)
     const struct expect *head = relay != NULL ? relay_head(relay) : NULL;
 
     return head != NULL && relay->state == RELAY_READY &&
-           (head->kind == EXPECT_END || head->kind == EXPECT_BDAT) && !relay_was_sent(relay, head);
+           (head->kind == EXPECT_END || head->kind == EXPECT_BDAT) && relay->sent < head->due;
 }
 
 double session_backend_patience(const struct session *session)

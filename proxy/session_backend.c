@@ -403,6 +403,10 @@ bool session_run_backend(struct session *session)
         return true;
     if (buffer_length(&relay->in) == 0 || buffer_length(&session->client_out) >= SESSION_OUT_HIGH)
         return false;
+    if (!relay->hearing) {
+        relay->hearing = true;
+        relay->began = relay->sent;
+    }
     arrived.text = buffer_data(&relay->in);
     switch (smtp_reply_parse(arrived.text, buffer_length(&relay->in), &arrived.reply)) {
     case SMTP_REPLY_MORE:
@@ -419,8 +423,10 @@ bool session_run_backend(struct session *session)
         session_setup_reply(session, &arrived);
     else
         backend_arrived(session, &arrived);
-    if (session->relay == relay && buffer_length(&relay->in) >= length)
+    if (session->relay == relay && buffer_length(&relay->in) >= length) {
         buffer_consume(&relay->in, length);
+        relay->hearing = false;
+    }
     return true;
 }
 

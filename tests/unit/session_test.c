@@ -372,6 +372,12 @@ static void test_early_replies(void **state)
              {TELLS, "421 bye\r\n"}, {ENDS, "linger"});
     DIALOGUE(TLS_LEVEL_MAY, IN_CONTENT, {CLIENT, "x\r\n.\r\n"}, {GETS, "x\r\n.\r\n"},
              {EARLY, "250 accepted\r\n"}, {TELLS, "250 accepted\r\n"}, {ENDS, "no"});
+    /* It was not when the reply began. */
+    DIALOGUE(TLS_LEVEL_MAY, IN_CONTENT, {EARLY, "25"}, {CLIENT, "x\r\n.\r\n"}, {GETS, "x\r\n.\r\n"},
+             {EARLY, "0 accepted\r\n"}, {TELLS, down}, {ENDS, "linger"});
+    DIALOGUE(TLS_LEVEL_MAY, IN_CONTENT, {CLIENT, "x\r\n.\r\n"}, {EARLY, "552-too\r\n"},
+             {GETS, "x\r\n.\r\n"}, {EARLY, "552 big\r\n"}, {TELLS, "552-too\r\n552 big\r\n"},
+             {ENDS, "no"}, {CLIENT, "NOOP\r\n"}, {TELLS, "250 2.0.0 Ok\r\n"});
     DIALOGUE(TLS_LEVEL_MAY, IN_CHUNKS, {CLIENT, "BDAT 3 LAST\r\nxyz"}, {EARLY, "250 accepted\r\n"},
              {TELLS, down}, {ENDS, "linger"});
     DIALOGUE(TLS_LEVEL_MAY, IN_CHUNKS, {CLIENT, "BDAT 3 LAST\r\nxyz"}, {EARLY, "452 full\r\n"},
