@@ -10,13 +10,13 @@
 #include <unistd.h>
 
 #include "proxy/channel.h"
-#include "proxy/connection_io.h"
 #include "proxy/generation_keys.h"
 #include "proxy/log.h"
 #include "proxy/service_tickets.h"
 #include "proxy/unix_connect.h"
 
 #define BACKOFF_FIRST 0.1
+#define BACKOFF_SERVED_MAX 1. /* of one that had served: what ends it must not end the service */
 #define BACKOFF_MAX 30.
 #define BACKOFF_FORGIVEN 10. /* a worker that lived this long starts anew without delay */
 #define KILL_EXTRA_SECONDS 10.
@@ -183,6 +183,8 @@ static void on_channel(struct ev_loop *loop, ev_io *io, int events)
         child->pings = 0;
     } else if (got > 0 && message.kind == CHANNEL_CONNECT) {
         connect_for(generation, child, &message);
+    } else if (got > 0 && message.kind == CHANNEL_STRESS) {
+        generation->events->load(generation);
     }
 }
 
@@ -228,16 +230,18 @@ static void reap_child(struct generation *generation, struct child *child, int s
     if (child->stats != NULL)
         atomic_store(&child->stats->open, 0);
     release_slot(generation, child);
+    generation->events->load(generation);
 }
 
-/* Start CHILD again, later if it did not live long. */
-static void restart_later(struct generation *generation, struct child *child)
+/* Start CHILD again, later if it did not live long; SERVED: it had been ready. */
+static void restart_later(struct generation *generation, struct child *child, bool served)
 {
-    double lived = ev_now(generation->loop) - child->started;
+    const double lived = ev_now(generation->loop) - child->started;
+    const double most = served ? BACKOFF_SERVED_MAX : BACKOFF_MAX;
 
-    child->backoff = lived > BACKOFF_FORGIVEN            ? BACKOFF_FIRST
-                     : child->backoff * 2. < BACKOFF_MAX ? child->backoff * 2.
-                                                         : BACKOFF_MAX;
+    child->backoff = lived > BACKOFF_FORGIVEN ? BACKOFF_FIRST : child->backoff * 2.;
+    if (child->backoff > most)
+        child->backoff = most;
     ev_timer_set(&child->restart, child->backoff, 0.);
     ev_timer_start(generation->loop, &child->restart);
 }
@@ -247,6 +251,7 @@ static void on_exit_of_child(struct ev_loop *loop, ev_child *watcher, int events
     struct child *child = watcher->data;
     struct generation *generation = child->owner;
     bool keys = child->role == CHILD_KEYS;
+    bool served = child->ready;
     int status = watcher->rstatus;
 
     (void)loop;
@@ -265,10 +270,10 @@ static void on_exit_of_child(struct ev_loop *loop, ev_child *watcher, int events
         if (generation_is_over(generation))
             generation->events->ended(generation);
         else if (keys)
-            restart_later(generation, child);
+            restart_later(generation, child, served);
         return;
     case GENERATION_SERVING:
-        restart_later(generation, child);
+        restart_later(generation, child, served);
     }
 }
 
@@ -312,7 +317,7 @@ static void start_child(struct generation *generation, struct child *child)
     }
     if (worker && (keys = generation_keys_way(generation)) < 0) {
         release_slot(generation, child);
-        restart_later(generation, child);
+        restart_later(generation, child, true); /* the key process is gone, it was well itself */
         return;
     }
     if (child_start(child, &generation->plan, keys, forget_master) != 0) {
@@ -404,6 +409,8 @@ static int prepare(struct generation *generation, const struct generation *previ
     if (privileges_prepare(config, &plan->privileges, diag) != 0 ||
         listen_list_parse(config, &generation->listeners, diag) != 0)
         return -1;
+    if (stress_levels_check(config, diag) != 0)
+        return -1;
     plan->totals = worker_totals_find(config, worker_count(config), diag);
     plan->drain_time = (double)config_time(config, PARAM_gatepost_drain_time);
     plan->sandbox = config_bool(config, PARAM_gatepost_sandbox);
@@ -476,37 +483,6 @@ bool generation_ping(struct generation *generation)
     for (size_t i = 0; i < generation->child_count; i++)
         well = ping_child(&generation->children[i]) && well;
     return well;
-}
-
-void generation_status(const struct generation *generation, FILE *out)
-{
-    static const char *const states[] = {[GENERATION_STARTING] = "starting",
-                                         [GENERATION_SERVING] = "serving",
-                                         [GENERATION_LEAVING] = "finishing"};
-
-    if (generation->keys.pid != 0)
-        fprintf(out, "keys %ld: %s\n", (long)generation->keys.pid,
-                generation->keys.ready ? states[generation->state] : states[GENERATION_STARTING]);
-    for (size_t i = 0; i < generation->child_count; i++) {
-        const struct child *child = &generation->children[i];
-        struct worker_stats *stats = child->stats;
-        if (child->pid == 0)
-            continue;
-        fprintf(out,
-                "worker %ld: %s, sessions open %llu, accepted %llu, TLS handshakes %llu, failed "
-                "%llu, backend sessions %llu, failed %llu\n",
-                (long)child->pid, states[generation->state],
-                (unsigned long long)atomic_load(&stats->open),
-                (unsigned long long)atomic_load(&stats->sessions),
-                (unsigned long long)atomic_load(&stats->handshakes),
-                (unsigned long long)atomic_load(&stats->handshake_failures),
-                (unsigned long long)atomic_load(&stats->backend_sessions),
-                (unsigned long long)atomic_load(&stats->backend_failures));
-    }
-    for (size_t i = 0; i < generation->plan.service_count; i++) {
-        const struct service *service = generation->plan.services[i];
-        upstream_status(service->upstream, service->name, connection_clock(), out);
-    }
 }
 
 /* In a new process: close what leads to CHILD. */

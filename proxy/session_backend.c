@@ -401,7 +401,8 @@ bool session_run_backend(struct session *session)
         return false;
     if (backend_answer_local(session))
         return true;
-    if (buffer_length(&relay->in) == 0 || buffer_length(&session->client_out) >= SESSION_OUT_HIGH)
+    if (buffer_length(&relay->in) == 0 ||
+        buffer_length(&session->client_out) >= SESSION_REPLIES_HIGH)
         return false;
     if (!relay->hearing) {
         relay->hearing = true;

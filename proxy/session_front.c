@@ -490,16 +490,22 @@ static bool front_skip(struct session *session)
     }
     buffer_consume(&session->client_in, line.consumes);
     session->state = SESSION_COMMAND;
+    session->requests++;
     session->counts[SMTP_UNKNOWN].total++;
     session->where_text = "UNKNOWN";
     session_answer(session, SMTP_UNKNOWN, "500 5.5.2 Error: command too long\r\n");
     return true;
 }
 
+size_t session_line_max(const struct session *session)
+{
+    return (session->state == SESSION_AUTH ? AUTH_LINE_MAX : session->service->line_limit) + 2;
+}
+
 bool session_run_front(struct session *session)
 {
     struct line line;
-    size_t limit = session->state == SESSION_AUTH ? AUTH_LINE_MAX : session->service->line_limit;
+    const size_t most = session_line_max(session);
 
     session->blocked = false;
     if (session->state == SESSION_SKIP)
@@ -515,21 +521,24 @@ bool session_run_front(struct session *session)
             session_limits_refuse_errors(session);
         return !session->blocked;
     }
-    if (buffer_length(&session->client_out) >= SESSION_OUT_HIGH)
+    if (buffer_length(&session->client_out) >= SESSION_REPLIES_HIGH)
         return false;
     bool complete = front_next_line(&session->client_in, &line);
-    if (complete ? line.length > limit : buffer_length(&session->client_in) > limit + 2) {
+    if (complete ? line.length + 2 > most : buffer_length(&session->client_in) > most) {
         front_too_long(session);
         return true;
     }
     if (!complete)
         return false;
-    enum verdict verdict = session->state == SESSION_AUTH ? front_auth_line(session, &line)
-                                                          : front_command(session, &line);
+    bool exchange = session->state == SESSION_AUTH; /* with Postfix, the lines of one request */
+    enum verdict verdict =
+        exchange ? front_auth_line(session, &line) : front_command(session, &line);
     if (verdict == VERDICT_BLOCK) {
         session->blocked = true;
         return false;
     }
+    if (!exchange)
+        session->requests++;
     buffer_consume(&session->client_in, line.consumes);
     return true;
 }

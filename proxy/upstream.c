@@ -223,3 +223,20 @@ void upstream_status(const struct upstream *upstream, const char *service, uint6
         fputc('\n', out);
     }
 }
+
+void upstream_status_json(const struct upstream *upstream, const char *service, uint64_t now,
+                          struct json *json)
+{
+    for (size_t i = 0; i < upstream->list.count; i++) {
+        const struct backend *backend = &upstream->list.backends[i];
+        enum backend_fault fault = atomic_load(&backend->mark->fault);
+        uint64_t since = atomic_load(&backend->mark->since);
+        json_object(json, NULL);
+        json_string(json, "listener", service);
+        json_string(json, "backend", backend->name);
+        json_string(json, "state", backend_fault_text(fault));
+        if (fault != BACKEND_FAULT_NONE)
+            json_number(json, "seconds", (long long)(now > since ? now - since : 0));
+        json_end_object(json);
+    }
+}

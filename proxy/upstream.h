@@ -14,6 +14,7 @@
 #include "policy/endpoint.h"
 #include "proxy/backend.h"
 #include "proxy/handoff.h"
+#include "proxy/json.h"
 
 struct upstream {
     char *name; /* gatepost_backend as written */
@@ -40,6 +41,10 @@ double upstream_setup_patience(const struct upstream *upstream, const struct bac
 /* How each backend does, as lines for "gatepost status". SERVICE: the listener's name; NOW: seconds
  * of the monotonic clock. */
 void upstream_status(const struct upstream *upstream, const char *service, uint64_t now, FILE *out);
+
+/* The same as objects of an array. */
+void upstream_status_json(const struct upstream *upstream, const char *service, uint64_t now,
+                          struct json *json);
 
 /* What to put into Postfix's master.cf for HANDOFF: "-o smtpd_upstream_proxy_protocol=haproxy". */
 const char *upstream_handoff_hint(enum handoff handoff);

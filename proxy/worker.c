@@ -10,6 +10,7 @@
 
 #include "proxy/channel.h"
 #include "proxy/connection.h"
+#include "proxy/connection_io.h"
 #include "proxy/log.h"
 #include "proxy/sandbox.h"
 #include "proxy/service_tickets.h"
@@ -21,6 +22,7 @@
 #define ACCEPT_PAUSE_SECONDS 1.
 #define MINUTE_SECONDS 60.
 #define LOG_DELAY_SECONDS 0.02 /* so that many records go out together */
+#define STRESS_SECONDS 1.
 
 /* Stop or start to accept on all sockets. */
 static void worker_accepting(struct worker *worker, bool on)
@@ -192,15 +194,15 @@ static void worker_on_channel(struct ev_loop *loop, ev_io *io, int events)
 static void worker_on_idle(struct ev_loop *loop, ev_idle *idle, int events)
 {
     struct worker *worker = idle->data;
-    struct connection *batch = worker->again;
+    size_t turns = 0;
 
     (void)events;
-    worker->again = NULL;
-    for (struct connection *one = batch; one != NULL; one = one->next_again)
-        one->queued_again = false;
-    while (batch != NULL) {
-        struct connection *one = batch;
-        batch = one->next_again;
+    for (const struct connection *one = worker->again; one != NULL; one = one->next_again)
+        turns++;
+    /* Working on one may put it behind the others, and may end others, which then have left. */
+    for (; turns > 0 && worker->again != NULL; turns--) {
+        struct connection *one = worker->again;
+        connection_not_again(one);
         connection_work(one);
     }
     if (worker->again == NULL)
@@ -230,6 +232,31 @@ static void worker_on_log_timer(struct ev_loop *loop, ev_timer *timer, int event
     log_flush();
 }
 
+/* Stress mode holds for new clients at once; for those that are waited for, and for the master's
+ * log, it is enough to look now and then, so that nobody has to be told. */
+static void worker_on_stress_timer(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    const struct channel_message changed = {.kind = CHANNEL_STRESS};
+    struct worker *worker = timer->data;
+    uint32_t changes = limits_stress_changes(worker->limits);
+
+    (void)events;
+    if (worker->stress_told != changes && channel_send(worker->channel.fd, &changed, -1) == 0)
+        worker->stress_told = changes;
+    if (worker->stress_seen != changes)
+        for (struct connection *one = worker->connections; one != NULL; one = one->next)
+            connection_retime(one);
+    worker->stress_seen = changes;
+    if (worker->connection_count == 0 && worker->stress_told == changes)
+        ev_timer_stop(loop, timer);
+}
+
+void worker_opened(struct worker *worker)
+{
+    if (!ev_is_active(&worker->stress_timer))
+        ev_timer_again(worker->loop, &worker->stress_timer);
+}
+
 /* The watchers of the process itself. */
 static void worker_watch(struct worker *worker)
 {
@@ -241,8 +268,13 @@ static void worker_watch(struct worker *worker)
     worker->minute_timer.data = worker;
     ev_timer_start(worker->loop, &worker->minute_timer);
     ev_init(&worker->log_timer, worker_on_log_timer);
+    ev_init(&worker->stress_timer, worker_on_stress_timer);
+    worker->stress_timer.repeat = STRESS_SECONDS;
+    worker->stress_timer.data = worker;
+    worker->stress_seen = worker->stress_told = limits_stress_changes(worker->limits);
     ev_idle_init(&worker->idle, worker_on_idle);
     worker->idle.data = worker;
+    worker->again_end = &worker->again;
     ev_set_priority(&worker->idle, EV_MAXPRI);
     ev_signal_init(&worker->sigterm, worker_on_sigterm, SIGTERM);
     worker->sigterm.data = worker;

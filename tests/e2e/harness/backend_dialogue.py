@@ -9,10 +9,12 @@ to END was sent), BDAT and BDAT1, BDAT2... (the reply to any chunk, or to the fi
 import select
 import socket
 import struct
+import threading
 import time
 from dataclasses import dataclass, field
 
 from . import proxy_header
+from .wait import DEADLINE
 
 DROP = "drop"  # close the connection
 RESET = "reset"  # close it with a TCP reset
@@ -32,6 +34,14 @@ class Say:
     then: str = ""
     accepts: bool = False
     pause: float = 0
+
+
+@dataclass(frozen=True)
+class After:
+    """Wait for the event, then send these bytes as the reply."""
+
+    event: threading.Event
+    data: bytes
 
 
 @dataclass
@@ -103,6 +113,9 @@ class Dialogue:
             raise Ended from None
 
     def act(self, action):
+        if isinstance(action, After):
+            action.event.wait(DEADLINE)
+            action = Say(action.data)
         if isinstance(action, Say):
             self.send(action.data, action.slowly, action.pause)
             action = action.then
