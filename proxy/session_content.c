@@ -206,8 +206,11 @@ static bool content_run_counted(struct session *session)
         buffer_consume(in, length);
     relay->stream.bytes_in += length;
     relay->chunk_left -= length;
-    if (relay->chunk_left == 0)
+    if (relay->chunk_left == 0) {
+        if (session->discard == NULL)
+            relay_expect_extend(relay); /* no reply counts before the last of it was sent */
         content_end_chunk(session);
+    }
     return true;
 }
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proxy/extensions.h"
 #include "proxy/log.h"
 #include "proxy/session_internal.h"
 
@@ -56,8 +57,7 @@ static bool front_backend_ready(struct session *session)
     struct relay *relay = session->relay;
 
     if (relay == NULL) {
-        session->relay = relay_new();
-        session->wants_backend = true;
+        session_setup_begin(session);
         return false;
     }
     if (relay->state != RELAY_READY || relay->barrier || relay_queue_full(relay) ||
@@ -94,7 +94,11 @@ void session_append_hello(struct session *session)
         .hide_auth = session->rule->policy->auth_only && !session->tls,
         .reserve = RECEIVED_TLS_RESERVE,
     };
-    size_t length = capabilities_reply(&service->upstream->capabilities, &view, reply);
+    const struct capabilities *capabilities = session->relay != NULL
+                                                  ? &session->relay->backend->capabilities
+                                                  : backend_capabilities(&service->upstream->list);
+    size_t length = capabilities_reply(capabilities, &view, reply);
+    session->promised = capabilities->extensions;
     buffer_append(&session->client_out, reply, length);
 }
 
@@ -108,13 +112,14 @@ static void front_set_helo(struct session *session, const struct smtp_command *c
     if (session->helo == NULL)
         log_fatal("out of memory for a HELO name");
     session->esmtp = command->verb == SMTP_EHLO;
+    session->promised = 0;
     session->transaction = false;
 }
 
 /* HELO and EHLO. */
 static enum verdict front_hello(struct session *session, const struct smtp_command *command)
 {
-    struct upstream *upstream = session->service->upstream;
+    const struct backend_list *backends = &session->service->upstream->list;
 
     if (!front_is_quiet(session))
         return VERDICT_BLOCK;
@@ -134,8 +139,8 @@ static enum verdict front_hello(struct session *session, const struct smtp_comma
         front_forward(session, command, buffer_data(&session->client_in), length, EXPECT_HELLO);
         return VERDICT_DONE;
     }
-    if (command->verb == SMTP_EHLO && !upstream->capabilities.known) {
-        if (!upstream->unreachable) {
+    if (command->verb == SMTP_EHLO && backend_capabilities(backends) == NULL) {
+        if (!backend_is_hopeless(backends)) {
             session->wants_capabilities = true;
             return VERDICT_BLOCK;
         }
@@ -194,10 +199,32 @@ static enum verdict front_auth(struct session *session, const struct smtp_comman
     return VERDICT_DONE;
 }
 
+/* Has the session's backend what the client was promised and now uses, the extensions USED? If not
+ * the session ends with 421, since the backend's 5xx would be final where another session may do;
+ * *VERDICT says how. */
+static bool front_keeps_promise(struct session *session, unsigned used, enum verdict *verdict)
+{
+    unsigned missing = used & session->promised & ~session->relay->extensions;
+    char why[100];
+
+    *verdict = VERDICT_DONE;
+    if (missing == 0)
+        return true;
+    if (!front_is_quiet(session)) {
+        *verdict = VERDICT_BLOCK;
+        return false;
+    }
+    snprintf(why, sizeof(why), "does not offer %s, which the client was promised and uses",
+             extension_name(missing));
+    session_backend_broken(session, why);
+    return false;
+}
+
 /* MAIL: its SIZE= must count what gatepost adds (RFC 1870). */
 static enum verdict front_mail(struct session *session, const struct smtp_command *command)
 {
     const char *line = buffer_data(&session->client_in);
+    enum verdict verdict;
 
     if (!session_limits_mail(session)) {
         if (!front_is_quiet(session))
@@ -207,6 +234,8 @@ static enum verdict front_mail(struct session *session, const struct smtp_comman
     }
     if (!front_backend_ready(session))
         return VERDICT_BLOCK;
+    if (!front_keeps_promise(session, extensions_used(command), &verdict))
+        return verdict;
     session_content_reset(session->relay);
     size_t capacity = command->length + 32;
     char *changed = malloc(capacity);
@@ -228,6 +257,7 @@ static enum verdict front_bdat(struct session *session, const struct smtp_comman
 {
     uint64_t size;
     bool last;
+    enum verdict verdict;
 
     if (smtp_bdat_parse(command, &size, &last) != 0) {
         session_last_words(session, SESSION_CLOSE_LINGER, "521 5.5.4 Syntax: BDAT count [LAST]");
@@ -235,7 +265,9 @@ static enum verdict front_bdat(struct session *session, const struct smtp_comman
     }
     if (!front_backend_ready(session))
         return VERDICT_BLOCK;
-    if (!session->relay->chunking) {
+    if (!front_keeps_promise(session, EXTENSION_CHUNKING, &verdict))
+        return verdict;
+    if ((session->relay->extensions & EXTENSION_CHUNKING) == 0) {
         session_last_words(session, SESSION_CLOSE_LINGER,
                            "521 5.5.1 Error: command not implemented");
         return VERDICT_DONE;
@@ -267,8 +299,13 @@ static enum verdict front_simple(struct session *session, const struct smtp_comm
 /* Everything else is passed on as it stands. */
 static enum verdict front_pass(struct session *session, const struct smtp_command *command)
 {
+    enum verdict verdict;
+
     if (!front_backend_ready(session))
         return VERDICT_BLOCK;
+    if (command->verb == SMTP_RCPT &&
+        !front_keeps_promise(session, extensions_used(command), &verdict))
+        return verdict;
     front_forward(session, command, buffer_data(&session->client_in), command->length,
                   command->verb == SMTP_DATA ? EXPECT_DATA : EXPECT_REPLY);
     return VERDICT_DONE;
@@ -351,6 +388,15 @@ static bool front_bare_lf(struct session *session)
     return false;
 }
 
+/* A command was dealt with. */
+static void front_count(struct session *session, enum smtp_verb verb)
+{
+    session->counts[verb].total++;
+    session->where = verb;
+    session->where_text = smtp_verb_name(verb);
+    session_limits_command(session, verb);
+}
+
 /* One command line. */
 static enum verdict front_command(struct session *session, const struct line *line)
 {
@@ -384,13 +430,21 @@ static enum verdict front_command(struct session *session, const struct line *li
     if (front_is_unsynchronized(session, &command, line))
         return VERDICT_DONE;
     verdict = front_dispatch(session, &command, more_input);
-    if (verdict == VERDICT_DONE) {
-        session->counts[command.verb].total++;
-        session->where = command.verb;
-        session->where_text = smtp_verb_name(command.verb);
-        session_limits_command(session, command.verb);
-    }
+    if (verdict == VERDICT_DONE)
+        front_count(session, command.verb);
     return verdict;
+}
+
+void session_command_answered(struct session *session)
+{
+    struct smtp_command command;
+    struct line line;
+
+    if (!front_next_line(&session->client_in, &line))
+        return;
+    smtp_command_parse(line.text, line.length, &command);
+    front_count(session, command.verb);
+    buffer_consume(&session->client_in, line.consumes);
 }
 
 /* One line of an AUTH exchange: nobody's business but the backend's. */

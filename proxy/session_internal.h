@@ -6,6 +6,13 @@
 #define GATEPOST_PROXY_SESSION_INTERNAL_H
 
 #include "proxy/session.h"
+#include "proxy/smtp_reply.h"
+
+/* One complete reply as it stands in relay->in. */
+struct session_reply {
+    const char *text;
+    struct smtp_reply reply;
+};
 
 /* Each returns true if it got something done: call again. */
 bool session_run_front(struct session *session);   /* session_front.c: command lines */
@@ -33,6 +40,28 @@ void session_refuse(struct session *session);
 /* The backend cannot be used (any more): log WHY, tell the client with a 4xx. In the midst of
  * content the client is heard out first. */
 void session_backend_broken(struct session *session, const char *why);
+
+/* The command that waits at the head of client_in was answered without having been sent on. */
+void session_command_answered(struct session *session);
+
+/* Begin to use a backend. The driver connects to it. */
+void session_setup_begin(struct session *session);
+/* A reply while the connection is being set up. */
+void session_setup_reply(struct session *session, const struct session_reply *reply);
+/* The connection could not be set up because of WHY; FAULT: what that says about the backend, for
+ * others. True if another backend is tried instead. */
+bool session_setup_next(struct session *session, const char *why, enum backend_fault fault);
+/* The connection is set up: the client's commands may flow. */
+void session_setup_ready(struct session *session);
+
+/* Break off with WHAT and, behind it, what was being done. */
+void session_backend_fail(struct session *session, const char *what);
+/* The same for a REPLY that has no place in SMTP at this point, or comes before what it seems to
+ * answer. */
+void session_backend_nonsense(struct session *session, const struct session_reply *reply);
+/* Tell the client that REPLY is what its command VERB came to. */
+void session_backend_pass_on(struct session *session, const struct session_reply *reply,
+                             enum smtp_verb verb);
 
 /* Let go of the backend, politely if nothing is under way. */
 void session_drop_relay(struct session *session);
