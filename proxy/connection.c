@@ -234,6 +234,8 @@ static void connection_check_end(struct connection *connection)
 
     if (connection->phase == CONNECTION_LINGER || connection->dead)
         return;
+    if (buffer_length(&session->client_out) > 0)
+        return;
     if (session_is_lost(session) && connection->tls_failed) {
         connection->reason = "lost connection";
         connection_linger(connection); /* the alert must arrive */
@@ -243,11 +245,12 @@ static void connection_check_end(struct connection *connection)
         connection_die(connection, "lost connection");
         return;
     }
-    if (session->ending == SESSION_GOES_ON || buffer_length(&session->client_out) > 0)
+    if (session->ending == SESSION_GOES_ON)
         return;
     if (connection->phase == CONNECTION_TLS)
         tls_conn_shutdown(connection->tls);
-    if (session->ending == SESSION_CLOSE || session->client_eof)
+    if ((session->client_eof && !connection->tls_failed) ||
+        (session->ending == SESSION_CLOSE && !connection_has_unread(connection)))
         connection->dead = true;
     else
         connection_linger(connection);

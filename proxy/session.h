@@ -72,6 +72,7 @@ struct session {
     const struct tls_rule *rule;         /* what TLS holds for this client */
     struct client_address client;
     struct client_address server;
+    enum bare_newline bare_newline; /* what holds for this client */
     const struct session_tls *tls_questions;
 
     struct session_limits limits;
@@ -104,7 +105,8 @@ struct session {
     enum smtp_verb where;   /* last recognized command */
     const char *where_text; /* "CONNECT", "DATA", "END-OF-MESSAGE": for "lost connection after" */
     bool bare_lf_noted;
-    uint32_t requests; /* changes whenever the client begins to be asked for something new */
+    bool chunks_refused; /* BDAT chunks are thrown away until LAST, or a new transaction */
+    uint32_t requests;   /* changes whenever the client begins to be asked for something new */
     struct session_count counts[SMTP_VERB_COUNT];
 };
 
@@ -140,7 +142,8 @@ bool session_sends_verdict(const struct session *session);
 /* How many seconds the backend may take for what it is waited for. */
 double session_backend_patience(const struct session *session);
 
-/* True if the client is gone and nothing that it still waits for is under way: end the session. */
+/* True if the client is gone and nothing that it still waits for is under way: end the session,
+ * once what is in client_out was sent. */
 bool session_is_lost(const struct session *session);
 
 /* --- what happened --------------------------------------------------------------------------- */

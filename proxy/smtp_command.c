@@ -74,11 +74,23 @@ void smtp_command_parse(char *line, size_t length, struct smtp_command *command)
     }
     *command = (struct smtp_command){
         .verb = find_verb(line + start, end - start),
+        .word = line + start,
+        .word_length = end - start,
         .args = line + args,
         .args_length = length - args,
         .length = length,
         .empty = start == end,
     };
+}
+
+bool smtp_command_is_header(const struct smtp_command *command)
+{
+    size_t at = 0;
+    while (at < command->word_length && command->word[at] != ':' && command->word[at] > ' ' &&
+           command->word[at] <= '~') {
+        at++;
+    }
+    return at > 0 && at < command->word_length && command->word[at] == ':';
 }
 
 const char *smtp_verb_name(enum smtp_verb verb)

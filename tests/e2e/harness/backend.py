@@ -16,10 +16,13 @@ CAPABILITIES = ("PIPELINING", "SIZE 20000000", "VRFY", "ETRN", "ENHANCEDSTATUSCO
 
 
 class Backend:
-    """Listens until close(). handoff: what tells the client: proxy2, proxy1, xclient or none."""
+    """Listens until close(). handoff: what tells the client: proxy2, proxy1, xclient or none.
+    dialogue: the class that serves a connection."""
 
-    def __init__(self, handoff="proxy2", capabilities=CAPABILITIES, path=None):
+    def __init__(self, handoff="proxy2", capabilities=CAPABILITIES, path=None,
+                 dialogue=Dialogue):
         self.handoff, self.capabilities, self.path = handoff, capabilities, path
+        self.dialogue = dialogue
         self.all_sessions = []
         self._actions = {}
         self._connections = set()
@@ -108,7 +111,7 @@ class Backend:
 
     def _serve(self, conn, session):
         try:
-            Dialogue(self, conn, session).run()
+            self.dialogue(self, conn, session).run()
         except Ended:
             pass
         except AssertionError as error:

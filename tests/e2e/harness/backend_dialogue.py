@@ -230,6 +230,11 @@ class Dialogue:
         if action := self.action("CONTENT"):
             self.act(action)
             self.act(HANG)
+        self.message.content = self.receive_content()
+        self.complete("END", b"")
+
+    def receive_content(self):
+        """What comes up to CRLF.CRLF, without dot-stuffing."""
         content = bytearray(b"\r\n")
         while True:
             start = max(len(content) - 5, 0)
@@ -240,8 +245,7 @@ class Dialogue:
                 break
             self.receive_more()
         self.buffer = bytes(content[end + 5:])
-        self.message.content = bytes(content[:end + 2]).replace(b"\r\n.", b"\r\n")[2:]
-        self.complete("END", b"")
+        return bytes(content[:end + 2]).replace(b"\r\n.", b"\r\n")[2:]
 
     def do_bdat(self, line):
         words = line.split()

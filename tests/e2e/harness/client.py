@@ -115,6 +115,12 @@ class Client:
         rest, self._buffer = self._buffer, b""
         return rest
 
+    def rest_unbroken(self):
+        """The same; a reset by the server is an error."""
+        while data := self.socket.recv(65536):
+            self._buffer += data
+        return self.rest()
+
     def reset(self):
         """Closes with a TCP reset."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
