@@ -85,6 +85,18 @@ void buffer_append(struct buffer *buffer, const char *data, size_t length)
     buffer_commit(buffer, length);
 }
 
+void buffer_move(struct buffer *to, struct buffer *from, size_t count)
+{
+    if (count == buffer_length(from) && buffer_length(to) == 0) {
+        const struct buffer full = *from;
+        *from = *to;
+        *to = full;
+        return;
+    }
+    buffer_append(to, buffer_data(from), count);
+    buffer_consume(from, count);
+}
+
 void buffer_printf(struct buffer *buffer, const char *format, ...)
 {
     char text[4096];

@@ -56,6 +56,10 @@ static inline void buffer_commit(struct buffer *buffer, size_t count)
     buffer->end += count;
 }
 
+/* Move the first COUNT bytes of FROM to the end of TO; all of it, to an empty TO, without copying
+ * (the two then exchange their memory). */
+void buffer_move(struct buffer *to, struct buffer *from, size_t count);
+
 void buffer_append(struct buffer *buffer, const char *data, size_t length);
 void buffer_printf(struct buffer *buffer, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -95,9 +95,11 @@ static int worker_main(const struct child *child, const struct child_plan *plan,
 static void __attribute__((noreturn))
 child_main(struct child *child, const struct child_plan *plan, int channel, int keys, int log_fd)
 {
+    struct log_pipe *log = child->reader->shared;
     struct diag diag = {.sink = child_diag, .ctx = child};
 
-    log_set_sink(log_pipe_write, &log_fd);
+    log->fd = log_fd;
+    log_set_sink(log_pipe_write, log_pipe_flush, log);
     child_signals();
     int status = child->role == CHILD_KEYS ? keys_main(plan, channel, &diag)
                                            : worker_main(child, plan, channel, keys, &diag);
@@ -125,6 +127,7 @@ int child_start(struct child *child, const struct child_plan *plan, int keys,
     int log_pipe[2];
     pid_t pid = -1;
 
+    log_pipe_reader_reset(child->reader);
     bool open = open_ways(channel, log_pipe) == 0;
     if (open && (pid = fork()) == 0) {
         close(channel[0]);
@@ -152,7 +155,6 @@ int child_start(struct child *child, const struct child_plan *plan, int keys,
     child->log = log_pipe[0];
     child->ready = false;
     child->pings = 0;
-    child->log_pending_length = 0;
     return 0;
 }
 

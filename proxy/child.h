@@ -10,7 +10,7 @@
 
 #include "policy/config.h"
 #include "proxy/listener.h"
-#include "proxy/log_output.h"
+#include "proxy/log_pipe.h"
 #include "proxy/privileges.h"
 #include "proxy/service.h"
 #include "proxy/worker.h"
@@ -41,10 +41,9 @@ struct child {
     unsigned pings; /* sent and not answered */
     bool outspoken; /* says warnings about certificates and TLS settings */
     double started;
-    double backoff;             /* seconds to wait before the next start */
-    struct worker_stats *stats; /* shared memory; survives restarts; NULL: the key process */
-    char *log_pending;
-    size_t log_pending_length;
+    double backoff;                 /* seconds to wait before the next start */
+    struct worker_stats *stats;     /* shared memory; survives restarts; NULL: the key process */
+    struct log_pipe_reader *reader; /* of LOG. Owned. */
     ev_io channel_io;
     ev_io log_io;
     ev_child watcher;

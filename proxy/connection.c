@@ -120,6 +120,7 @@ static void connection_destroy(struct connection *connection)
     free(connection->proxy);
     connection_close_backend(connection);
     tls_conn_free(connection->tls);
+    buffer_free(&connection->ciphertext_in);
     close(connection->client_fd);
     if (connection->previous != NULL)
         connection->previous->next = connection->next;
@@ -205,6 +206,7 @@ static bool connection_handshake(struct connection *connection)
         return false;
     case TLS_WANT_KEY:
         connection->tls_wants_key = true;
+        connection->client_readable = false;
         return false;
     case TLS_FAILED:
         connection_log_handshake(connection, result);
@@ -229,7 +231,7 @@ static void connection_start_tls(struct connection *connection)
         log_fatal("out of memory for a TLS connection");
     connection->phase = CONNECTION_HANDSHAKE;
     connection->phase_since = ev_now(connection->worker->loop);
-    connection->client_readable = true;
+    connection->client_drained = !connection->client_readable;
 }
 
 /* The backend connection is open, or could not be opened. */
@@ -387,6 +389,9 @@ static void connection_arm(struct connection *connection)
         if (session->relay != NULL && buffer_length(&session->relay->out) > 0)
             backend |= EV_WRITE;
     }
+    /* A client that may not speak now, and has not, may as well stay watched: most never try. */
+    if (!connection->client_readable && ev_is_active(&connection->client_io))
+        client |= connection->client_io.events & EV_READ;
     connection_watch(loop, &connection->client_io, connection->client_fd, client);
     if (connection->backend_fd >= 0)
         connection_watch(loop, &connection->backend_io, connection->backend_fd, backend);
@@ -496,8 +501,10 @@ static void connection_on_client(struct ev_loop *loop, ev_io *io, int events)
     struct connection *connection = io->data;
 
     (void)loop;
-    if (events & EV_READ)
+    if (events & EV_READ) {
         connection->client_readable = true;
+        connection->client_drained = false;
+    }
     connection_work(connection);
 }
 
@@ -553,14 +560,12 @@ void connection_open(struct worker_listener *listener, int fd, const struct sock
 {
     struct worker *worker = listener->worker;
     struct connection *connection = calloc(1, sizeof(*connection));
-    const int on = 1;
 
     if (connection == NULL) {
         log_warning("out of memory: connection refused");
         close(fd);
         return;
     }
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     connection->worker = worker;
     connection->listener = listener;
     connection->client_fd = fd;

@@ -31,8 +31,12 @@ struct connection {
     struct connection *next_again;
     enum connection_phase phase;
     int client_fd;
-    int backend_fd;       /* -1: none */
-    bool client_readable; /* the socket, or TLS, may have more */
+    int backend_fd;              /* -1: none */
+    struct buffer ciphertext_in; /* received, but not yet asked for by TLS */
+    bool client_readable;        /* the socket, or TLS, may have more */
+    bool client_drained;         /* the socket had no more when it was last read */
+    bool client_sated;           /* no more than what was read ahead is to be used now */
+    bool client_corked;          /* what is sent now is to wait for what is sent next */
     bool backend_readable;
     bool tls_wants_write; /* TLS cannot go on before it can send */
     bool tls_wants_key;   /* ...before the key process has answered */

@@ -1,24 +1,71 @@
 #include "proxy/connection_io.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <time.h>
 
 #include "proxy/smtp_reply.h"
 
-#define READ_SIZE 65536          /* most that is read at once */
+#define READ_SIZE 65536          /* more is not read at once, but for what was read ahead */
 #define READ_COMMANDS_SIZE 16384 /* where it is commands, which may have to wait */
+#define RECORD_SIZE 16384
+/* What is read beyond what TLS asks for: when that is little, and when it is much content. */
+#define AHEAD_SMALL 4096
+#define AHEAD_LARGE 65536
+#define LARGE 1024
 
+/* A socket error that means "not now". */
+static bool is_transient(int error)
+{
+    return error == EAGAIN || error == EWOULDBLOCK || error == EINTR;
+}
+
+/* How much to read from the client. */
+static size_t read_client_size(const struct connection *connection)
+{
+    const enum session_state state = connection->session.state;
+
+    return state == SESSION_DATA || state == SESSION_BDAT ? READ_SIZE : READ_COMMANDS_SIZE;
+}
+
+/* TLS asks for the head of a record, then for the rest of it. More is read each time, so that many
+ * records, small or large, cost one system call. */
 ssize_t connection_tls_recv(void *arg, void *buffer, size_t length)
 {
-    const struct connection *connection = arg;
-    return recv(connection->client_fd, buffer, length, MSG_DONTWAIT);
+    struct connection *connection = arg;
+    struct buffer *ahead = &connection->ciphertext_in;
+    size_t kept = buffer_length(ahead);
+
+    if (kept > 0) {
+        size_t taken = kept < length ? kept : length;
+        memcpy(buffer, buffer_data(ahead), taken);
+        buffer_consume(ahead, taken);
+        return (ssize_t)taken;
+    }
+    if (connection->client_drained || connection->client_sated) {
+        errno = EAGAIN;
+        return -1;
+    }
+    bool large = length >= LARGE && read_client_size(connection) == READ_SIZE;
+    size_t more = large ? AHEAD_LARGE : AHEAD_SMALL;
+    struct iovec parts[] = {{buffer, length}, {buffer_reserve(ahead, more), more}};
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
+    ssize_t got = recvmsg(connection->client_fd, &message, MSG_DONTWAIT);
+    connection->client_drained = got < 0 ? is_transient(errno) : (size_t)got < length + more;
+    if (got <= (ssize_t)length)
+        return got;
+    buffer_commit(ahead, (size_t)got - length);
+    return (ssize_t)length;
 }
 
 ssize_t connection_tls_send(void *arg, const void *buffer, size_t length)
 {
     const struct connection *connection = arg;
-    return send(connection->client_fd, buffer, length, MSG_DONTWAIT | MSG_NOSIGNAL);
+    int more = connection->client_corked ? MSG_MORE : 0;
+
+    return send(connection->client_fd, buffer, length, MSG_DONTWAIT | MSG_NOSIGNAL | more);
 }
 
 void connection_lend(struct connection *connection)
@@ -26,6 +73,7 @@ void connection_lend(struct connection *connection)
     struct session *session = &connection->session;
     struct worker *worker = connection->worker;
 
+    buffer_lend(&connection->ciphertext_in, worker->ciphertext_in, WORKER_CIPHERTEXT_SIZE);
     buffer_lend(&session->client_in, worker->client_in, WORKER_SCRATCH_SIZE);
     buffer_lend(&session->client_out, worker->client_out, WORKER_SCRATCH_SIZE);
     if (session->relay != NULL) {
@@ -38,6 +86,7 @@ void connection_settle(struct connection *connection)
 {
     struct session *session = &connection->session;
 
+    buffer_settle(&connection->ciphertext_in);
     buffer_settle(&session->client_in);
     buffer_settle(&session->client_out);
     if (session->relay != NULL) {
@@ -46,25 +95,11 @@ void connection_settle(struct connection *connection)
     }
 }
 
-/* A socket error that means "not now". */
-static bool is_transient(int error)
-{
-    return error == EAGAIN || error == EWOULDBLOCK || error == EINTR;
-}
-
 /* The client is gone, in whatever way. */
 static void client_gone(struct connection *connection)
 {
     connection->client_readable = false;
     session_client_eof(&connection->session);
-}
-
-/* How much to read from the client. */
-static size_t read_client_size(const struct connection *connection)
-{
-    const enum session_state state = connection->session.state;
-
-    return state == SESSION_DATA || state == SESSION_BDAT ? READ_SIZE : READ_COMMANDS_SIZE;
 }
 
 /* Cleartext from the client. */
@@ -88,41 +123,45 @@ static bool read_client_plain(struct connection *connection)
     return true;
 }
 
-/* Plaintext from TLS: whole records, as long as there is room. */
+/* Plaintext from TLS: whole records. When there is much of it, only what was read ahead is taken.
+ */
 static bool read_client_tls(struct connection *connection)
 {
     struct buffer *in = &connection->session.client_in;
     const size_t size = read_client_size(connection);
+    enum tls_result result;
     size_t total = 0;
+    size_t got;
 
     connection->tls_wants_write = false;
-    while (total < size) {
-        size_t got;
-        char *room = buffer_reserve(in, size - total);
-        switch (tls_conn_read(connection->tls, room, size - total, &got)) {
-        case TLS_OK:
-            buffer_commit(in, got);
-            total += got;
-            continue;
-        case TLS_WANT_WRITE:
-            connection->tls_wants_write = true;
-            break;
-        case TLS_WANT_READ:
-        case TLS_WANT_KEY: /* handshakes only */
-            break;
-        case TLS_FAILED:
-            connection->tls_failed = true;
-            client_gone(connection);
-            return true;
-        case TLS_CLOSED:
-        case TLS_LOST:
-            client_gone(connection);
-            return true;
-        }
+    do {
+        char *room = buffer_reserve(in, RECORD_SIZE);
+        connection->client_sated = total >= size;
+        result = tls_conn_read(connection->tls, room, RECORD_SIZE, &got);
+        buffer_commit(in, got);
+        total += got;
+    } while (result == TLS_OK);
+    connection->client_readable = connection->client_sated;
+    connection->client_sated = false;
+    switch (result) {
+    case TLS_OK:
+    case TLS_WANT_READ:
+    case TLS_WANT_KEY: /* handshakes only */
+        break;
+    case TLS_WANT_WRITE:
+        connection->tls_wants_write = true;
         connection->client_readable = false;
-        return total > 0;
+        break;
+    case TLS_FAILED:
+        connection->tls_failed = true;
+        client_gone(connection);
+        return true;
+    case TLS_CLOSED:
+    case TLS_LOST:
+        client_gone(connection);
+        return true;
     }
-    return true;
+    return total > 0;
 }
 
 bool connection_read_client(struct connection *connection)
@@ -195,7 +234,12 @@ static bool write_client_tls(struct connection *connection, struct buffer *out)
     size_t sent;
 
     connection->tls_wants_write = false;
-    switch (tls_conn_write(connection->tls, buffer_data(out), buffer_length(out), &sent)) {
+    /* Behind the last words comes close_notify. */
+    connection->client_corked = connection->session.ending != SESSION_GOES_ON;
+    enum tls_result result =
+        tls_conn_write(connection->tls, buffer_data(out), buffer_length(out), &sent);
+    connection->client_corked = false;
+    switch (result) {
     case TLS_OK:
         connection->client_active = ev_now(connection->worker->loop);
         buffer_consume(out, sent);

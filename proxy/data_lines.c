@@ -235,61 +235,86 @@ static enum step step_data(struct data_stream *stream, struct header_output *out
     return result;
 }
 
-/* Whether a line that begins like this may need the state machine. "\r\n" does not. */
-static bool is_unusual_start(const char *text, size_t length)
+/* Sixteen bytes at a time. */
+typedef unsigned char block __attribute__((vector_size(16)));
+
+#define BLOCKS 4 /* are looked at before it is asked whether all was well */
+
+/* Where TEXT (its second byte or a later one) is not ordinary: not zero there. */
+static block unusual(const char *text)
 {
-    return *text == '.' || *text == '\0' || (*text == '\r' && !(length > 1 && text[1] == '\n'));
+    block now;
+    block before;
+    memcpy(&now, text, sizeof now);
+    memcpy(&before, text - 1, sizeof before);
+    block line_end = (block)((now == '\n') ^ (before == '\r'));
+    block line_start = (block)((before == '\n') & ((now == '.') | (now == 0)));
+    return line_end | line_start;
 }
 
-/* How many CRs stand at the end of TEXT. */
-static size_t trailing_crs(const char *text, size_t length)
+static bool is_zero(block bits)
 {
-    size_t count = 0;
-    while (count < length && text[length - 1 - count] == '\r') {
-        count++;
-    }
-    return count;
+    uint64_t halves[2];
+    memcpy(halves, &bits, sizeof halves);
+    return (halves[0] | halves[1]) == 0;
 }
 
-/* How much of TEXT can be copied as it stands: up to the first line that begins or ends in a way
- * that is not plainly that of ordinary text. *AT_START: what is copied ends with a line. */
-static size_t ordinary_run(const struct data_stream *stream, const char *text, size_t length,
-                           bool *at_start)
+/* How much of TEXT, a multiple of the block size from the second byte on, is surely ordinary. */
+static size_t ordinary_blocks(const char *text, size_t length)
 {
-    bool no = stream->bare_newline == BARE_NEWLINE_NO;
-    size_t at = 0;
-    *at_start = stream->line == LINE_START;
-    while (at < length) {
-        if (*at_start && is_unusual_start(text + at, length - at)) {
-            return at;
+    size_t at = 1;
+    while (length - at >= BLOCKS * sizeof(block)) {
+        block found = {0};
+        for (size_t i = 0; i < BLOCKS; i++) {
+            found |= unusual(text + at + i * sizeof(block));
         }
-        const char *lf = memchr(text + at, '\n', length - at);
-        size_t end = lf != NULL ? (size_t)(lf - text) : length;
-        size_t crs = no ? trailing_crs(text + at, end - at) : end > at && text[end - 1] == '\r';
-        if (lf == NULL || crs != 1) {
-            size_t stop = no ? end - crs : end;
-            *at_start = *at_start && stop == at;
-            return stop;
+        if (!is_zero(found)) {
+            break;
         }
-        at = end + 1;
-        *at_start = true;
+        at += BLOCKS * sizeof(block);
     }
     return at;
 }
 
-/* Copy ordinary lines of a body. Returns how many bytes of TEXT were taken. */
-static size_t copy_run(struct data_stream *stream, const char *text, size_t length,
-                       struct header_output *output)
+/* Whether TEXT[AT], behind the byte BEFORE, has no place in ordinary lines: where the line end is
+ * not CR LF, or a line begins in a way that may need the state machine. */
+static bool is_unusual(char before, const char *text, size_t at, size_t length)
 {
-    bool at_start = false;
-    size_t run = ordinary_run(stream, text, smaller(length, room(output)), &at_start);
+    char c = text[at];
+    if (c == '\r') {
+        return at + 1 == length || text[at + 1] != '\n';
+    }
+    if (c == '\n') {
+        return before != '\r';
+    }
+    return before == '\n' && (c == '.' || c == '\0');
+}
+
+/* How much of TEXT can be passed as it stands. AT_START: it begins with a line, else inside one. */
+static size_t ordinary_run(const char *text, size_t length, bool at_start)
+{
+    if (length == 0 || is_unusual(at_start ? '\n' : ' ', text, 0, length)) {
+        return 0;
+    }
+    size_t at = ordinary_blocks(text, length);
+    while (at < length && !is_unusual(text[at - 1], text, at, length)) {
+        at++;
+    }
+    return at == length && text[at - 1] == '\r' ? at - 1 : at;
+}
+
+/* Take ordinary lines of a body at the start of TEXT: returns how many bytes of it are to be passed
+ * as they are. */
+static size_t pass_run(struct data_stream *stream, const char *text, size_t length)
+{
+    if (stream->filter.in_header || stream->pending_crs > 0 || stream->last_cr ||
+        (stream->line != LINE_START && stream->line != LINE_INSIDE)) {
+        return 0;
+    }
+    size_t run = ordinary_run(text, length, stream->line == LINE_START);
     if (run > 0) {
-        copy(output, text, run);
-        stream->last_cr = text[run - 1] == '\r';
-        stream->line = at_start ? LINE_START : LINE_INSIDE;
-        if (memchr(text, '\n', run) != NULL) {
-            stream->after_bare_lf = false;
-        }
+        stream->line = text[run - 1] == '\n' ? LINE_START : LINE_INSIDE;
+        stream->after_bare_lf = stream->after_bare_lf && memchr(text, '\n', run) == NULL;
     }
     return run;
 }
@@ -298,18 +323,23 @@ static size_t copy_run(struct data_stream *stream, const char *text, size_t leng
 static size_t take_run(struct data_stream *stream, const char *text, size_t length,
                        struct header_output *output)
 {
-    if (stream->pending_crs > 0 || (stream->line != LINE_START && stream->line != LINE_INSIDE)) {
-        return 0;
-    }
+    size_t run;
     if (!stream->filter.in_header) {
-        return copy_run(stream, text, length, output);
+        run = pass_run(stream, text, smaller(length, room(output)));
+        copy(output, text, run);
+        return run;
     }
-    if (stream->line == LINE_START) {
+    if (stream->pending_crs > 0 || (stream->line != LINE_START && stream->line != LINE_INSIDE) ||
+        (stream->line == LINE_START && length > 0 && *text == '.')) {
         return 0;
     }
-    size_t run = header_filter_run(&stream->filter, text, length, output);
+    run = header_filter_run(&stream->filter, text, length, output);
     if (run > 0) {
         stream->last_cr = false;
+    }
+    if (run > 0 && text[run - 1] == '\n') {
+        stream->line = LINE_START;
+        stream->after_bare_lf = false;
     }
     return run;
 }
@@ -332,4 +362,11 @@ enum data_stream_status data_lines_feed(struct data_stream *stream, const char *
         stream->bytes_in -= strlen(".\n") + stream->pending_crs;
     }
     return result == STEP_END ? DATA_STREAM_END : DATA_STREAM_MORE;
+}
+
+size_t data_lines_pass(struct data_stream *stream, const char *in, size_t length)
+{
+    size_t run = pass_run(stream, in, length);
+    stream->bytes_in += run;
+    return run;
 }

@@ -14,4 +14,7 @@
 enum data_stream_status data_lines_feed(struct data_stream *stream, const char *in, size_t length,
                                         size_t *consumed, struct header_output *output);
 
+/* data_stream_pass for DATA, our own header being written. */
+size_t data_lines_pass(struct data_stream *stream, const char *in, size_t length);
+
 #endif

@@ -111,6 +111,14 @@ enum data_stream_status data_stream_feed(struct data_stream *stream, const char 
     return status;
 }
 
+size_t data_stream_pass(struct data_stream *stream, const char *in, size_t in_length)
+{
+    if (!stream->dot_mode || stream->header_length > 0) {
+        return 0;
+    }
+    return data_lines_pass(stream, in, in_length);
+}
+
 size_t data_stream_finish(struct data_stream *stream, char *out, size_t out_capacity)
 {
     struct header_output output = {.out = out, .capacity = out_capacity};

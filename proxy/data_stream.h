@@ -77,6 +77,12 @@ enum data_stream_status data_stream_feed(struct data_stream *stream, const char 
                                          size_t out_capacity, size_t *produced);
 
 /*
+ * Take bytes at the start of IN that go to the backend just as they are, so that the owner need not
+ * have them copied: returns how many, often none. The rest is for data_stream_feed.
+ */
+size_t data_stream_pass(struct data_stream *stream, const char *in, size_t in_length);
+
+/*
  * BDAT: the last chunk is over. Writes what was held back (and our header if nothing was ever
  * written) to OUT and returns its length; OUT_CAPACITY as above.
  */

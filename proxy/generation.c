@@ -180,21 +180,9 @@ static void on_log(struct ev_loop *loop, ev_io *io, int events)
     struct generation *generation = child->owner;
 
     (void)events;
-    if (!log_pipe_read(child->log, generation->output, child_log_role(child), child->pid,
-                       child->log_pending, &child->log_pending_length))
+    if (!log_pipe_read(child->reader, child->log, generation->output, child_log_role(child),
+                       child->pid))
         ev_io_stop(loop, io);
-}
-
-/* What a dead worker still had to say. */
-static void drain_log(const struct generation *generation, struct child *child)
-{
-    for (int i = 0; i < 64; i++) {
-        size_t before = child->log_pending_length;
-        if (!log_pipe_read(child->log, generation->output, child_log_role(child), child->pid,
-                           child->log_pending, &child->log_pending_length) ||
-            child->log_pending_length == before)
-            return;
-    }
 }
 
 /* "exited with status 70", "was killed by signal 9". */
@@ -219,7 +207,8 @@ static void reap_child(struct generation *generation, struct child *child, int s
     ev_child_stop(generation->loop, &child->watcher);
     ev_io_stop(generation->loop, &child->channel_io);
     ev_io_stop(generation->loop, &child->log_io);
-    drain_log(generation, child);
+    log_pipe_drain(child->reader, child->log, generation->output, child_log_role(child),
+                   child->pid);
     if (generation->state != GENERATION_LEAVING || status != 0)
         log_exit(child, status);
     child_close(child);
@@ -348,8 +337,8 @@ static void init_child(struct generation *generation, struct child *child, enum 
     child->owner = generation;
     child->backoff = BACKOFF_FIRST;
     child->channel = child->log = child->slot = -1;
-    child->log_pending = malloc(LOG_PIPE_BUFFER);
-    if (child->log_pending == NULL)
+    child->reader = log_pipe_reader_new();
+    if (child->reader == NULL)
         log_fatal("out of memory for processes");
     ev_init(&child->restart, on_restart);
     child->restart.data = child;
@@ -536,8 +525,8 @@ void generation_free(struct generation *generation)
         ev_timer_stop(generation->loop, &generation->ticket_timer);
     }
     for (size_t i = 0; i < generation->child_count; i++)
-        free(generation->children[i].log_pending);
-    free(generation->keys.log_pending);
+        log_pipe_reader_free(generation->children[i].reader);
+    log_pipe_reader_free(generation->keys.reader);
     if (generation->plan.chains >= 0)
         close(generation->plan.chains);
     if (generation->stats != NULL)

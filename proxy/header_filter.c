@@ -5,6 +5,7 @@
 #include "proxy/header_filter.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "proxy/forged_field.h"
 
@@ -331,25 +332,57 @@ void header_filter_byte(struct header_filter *filter, char c, struct header_outp
     }
 }
 
-size_t header_filter_run(struct header_filter *filter, const char *text, size_t length,
-                         struct header_output *output)
+/* Whether TEXT begins with the name and the colon of a field that is not ours. */
+static bool begins_other_field(const char *text, size_t length)
 {
-    if (filter->state != STATE_VALUE) {
+    size_t name = 0;
+    while (name < length && is_name_char(text[name])) {
+        name++;
+    }
+    return name > 0 && name < length && text[name] == ':' &&
+           (name != sizeof our_name - 1 || strncasecmp(text, our_name, name) != 0);
+}
+
+/* The line at the start of TEXT with its end, if it is an ordinary one of some other field; else 0.
+ * A CR within it might hide something. */
+static size_t other_line(const struct header_filter *filter, const char *text, size_t length)
+{
+    const char *lf = memchr(text, '\n', length);
+    if (lf == NULL || lf == text || filter->stub || (filter->guard_first && !filter->written) ||
+        memchr(text, '\r', (size_t)(lf - text)) != lf - 1) {
         return 0;
     }
-    if (length > output->capacity - output->length) {
-        length = output->capacity - output->length;
-    }
+    size_t line = (size_t)(lf - text) + 1;
+    return is_space_tab(*text) || begins_other_field(text, line) ? line : 0;
+}
+
+/* What is left of the value of some other field in the line at the start of TEXT. */
+static size_t other_value(const char *text, size_t length)
+{
     const char *end = memchr(text, '\n', length);
     if (end != NULL) {
         length = (size_t)(end - text);
     }
     end = memchr(text, '\r', length);
-    if (end != NULL) {
-        length = (size_t)(end - text);
+    return end != NULL ? (size_t)(end - text) : length;
+}
+
+size_t header_filter_run(struct header_filter *filter, const char *text, size_t length,
+                         struct header_output *output)
+{
+    size_t run = 0;
+    if (length > output->capacity - output->length) {
+        length = output->capacity - output->length;
     }
-    put(filter, output, text, length);
-    return length;
+    if (filter->state == STATE_VALUE) {
+        run = other_value(text, length);
+    } else if (filter->state == STATE_LINE) {
+        run = other_line(filter, text, length);
+    }
+    if (run > 0) {
+        put(filter, output, text, run);
+    }
+    return run;
 }
 
 void header_filter_end(struct header_filter *filter, struct header_output *output)

@@ -58,8 +58,10 @@ void header_filter_begin(struct header_filter *filter, const char *hostname, boo
 void header_filter_byte(struct header_filter *filter, char c, struct header_output *output);
 
 /*
- * The bytes at the start of TEXT that need no decision, at once: up to a line end in the value of
- * some other field, and no more than OUTPUT has room for. Returns how many were taken, often none.
+ * The bytes at the start of TEXT that need no decision, at once, and no more than OUTPUT has room
+ * for: up to a line end in the value of some other field; at the start of a line, that whole line
+ * if it plainly belongs to some other field and ends in CR LF. Returns how many were taken, often
+ * none.
  */
 size_t header_filter_run(struct header_filter *filter, const char *text, size_t length,
                          struct header_output *output);

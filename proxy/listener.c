@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -45,13 +46,16 @@ static int listener_share(const struct listener_sockets *previous, const struct 
     return -1;
 }
 
-/* Remember FD as a socket of listener SPEC. */
+/* Remember FD as a socket of listener SPEC. Each reply is to go out at once: what is accepted
+ * inherits that from the socket it came in by. */
 static void listener_add(struct listener_sockets *sockets, int fd, size_t spec)
 {
+    const int on = 1;
     struct listener_socket *larger =
         realloc(sockets->sockets, (sockets->count + 1) * sizeof(*larger));
     if (larger == NULL)
         abort();
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     sockets->sockets = larger;
     sockets->sockets[sockets->count++] = (struct listener_socket){.fd = fd, .spec = spec};
 }

@@ -8,7 +8,10 @@
 #include <unistd.h>
 
 static log_sink *current_sink;
+static log_flusher *current_flusher;
 static void *current_ctx;
+static bool collects;
+static bool waits;
 
 /* Until a sink is set: standard error. */
 static void log_to_stderr(const char *text, size_t length)
@@ -16,10 +19,28 @@ static void log_to_stderr(const char *text, size_t length)
     fprintf(stderr, "gatepost: %.*s\n", (int)length, text);
 }
 
-void log_set_sink(log_sink *sink, void *ctx)
+void log_set_sink(log_sink *sink, log_flusher *flusher, void *ctx)
 {
     current_sink = sink;
+    current_flusher = flusher;
     current_ctx = ctx;
+}
+
+void log_collect(void)
+{
+    collects = true;
+}
+
+bool log_waits(void)
+{
+    return waits;
+}
+
+void log_flush(void)
+{
+    waits = false;
+    if (current_flusher != NULL)
+        current_flusher(current_ctx);
 }
 
 /* Postfix's prefix for a severity. */
@@ -56,6 +77,9 @@ log_deliver(enum log_severity severity, const char *format, va_list args)
         current_sink(current_ctx, severity, text, length);
     else
         log_to_stderr(text, length);
+    waits = true;
+    if (!collects || severity > LOG_SEVERITY_INFO)
+        log_flush();
 }
 
 void log_at(enum log_severity severity, const char *format, ...)

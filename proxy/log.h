@@ -23,8 +23,18 @@ enum log_severity {
 /* What the sink of this process gets: one record, without a line end. */
 typedef void log_sink(void *ctx, enum log_severity severity, const char *text, size_t length);
 
-/* Send this process's records to SINK. Before the first call they go to standard error. */
-void log_set_sink(log_sink *sink, void *ctx);
+/* A sink may collect records: this makes it hand them over. */
+typedef void log_flusher(void *ctx);
+
+/* Send this process's records to SINK, whose FLUSHER (NULL: it collects nothing) is called after
+ * each of them. Before the first call they go to standard error. */
+void log_set_sink(log_sink *sink, log_flusher *flusher, void *ctx);
+
+/* From now on ordinary records may wait until the next warning or the next log_flush, which the
+ * process is to call soon after there are some (log_waits). */
+void log_collect(void);
+bool log_waits(void);
+void log_flush(void);
 
 void log_at(enum log_severity severity, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

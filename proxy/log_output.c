@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +9,9 @@
 #include <syslog.h>
 #include <time.h>
 #include <unistd.h>
+
+#define LINE_MAX_LENGTH (LOG_RECORD_MAX + 1024)
+#define COLLECTED_MAX 32768
 
 struct log_output {
     char *path; /* maillog_file; NULL: syslog or standard error */
@@ -20,6 +22,10 @@ struct log_output {
     int facility;
     char host[256];
     char ident[256]; /* syslog(3) keeps a pointer to it */
+    time_t stamped;  /* the second that stamp names */
+    char stamp[32];
+    size_t collected_length;
+    char collected[COLLECTED_MAX]; /* lines for the file */
 };
 
 /* syslog_facility's number, or -1. */
@@ -82,6 +88,7 @@ void log_output_reopen(struct log_output *output)
     int fd = open_file(output->path);
     if (fd < 0)
         return;
+    log_output_flush(output);
     close(output->fd);
     output->fd = fd;
 }
@@ -108,37 +115,49 @@ static int syslog_level(enum log_severity severity)
 }
 
 /* "Nov 22 01:30:54 host " as postlogd(8) writes it. */
-static size_t put_time_and_host(const struct log_output *output, char *out, size_t capacity)
+static size_t put_time_and_host(struct log_output *output, char *out, size_t capacity)
 {
     time_t now = time(NULL);
     struct tm local;
-    char stamp[32];
 
-    if (localtime_r(&now, &local) == NULL ||
-        strftime(stamp, sizeof(stamp), "%b %d %H:%M:%S", &local) == 0)
-        stamp[0] = '\0';
-    return (size_t)snprintf(out, capacity, "%s %s ", stamp, output->host);
+    if (now != output->stamped &&
+        (localtime_r(&now, &local) == NULL ||
+         strftime(output->stamp, sizeof(output->stamp), "%b %d %H:%M:%S", &local) == 0))
+        output->stamp[0] = '\0';
+    output->stamped = now;
+    return (size_t)snprintf(out, capacity, "%s %s ", output->stamp, output->host);
+}
+
+/* "postfix/smtpd[123]: text" and a line end, at OUT (LINE_MAX_LENGTH). Returns its length. */
+static size_t put_line(struct log_output *output, char *out, const char *role, pid_t pid,
+                       const char *text, size_t length)
+{
+    size_t start = output->bare ? 0 : put_time_and_host(output, out, LINE_MAX_LENGTH);
+    int printed = snprintf(out + start, LINE_MAX_LENGTH - start, "%s/%s[%ld]: %.*s", output->name,
+                           role, (long)pid, (int)length, text);
+    size_t end = start + (size_t)printed;
+
+    if (end > LINE_MAX_LENGTH - 2)
+        end = LINE_MAX_LENGTH - 2;
+    for (size_t i = start; i < end; i++)
+        if ((unsigned char)out[i] < 0x20 || (unsigned char)out[i] >= 0x7f)
+            out[i] = '?';
+    out[end++] = '\n';
+    return end;
+}
+
+void log_output_flush(struct log_output *output)
+{
+    if (output->collected_length > 0)
+        (void)!write(output->fd, output->collected, output->collected_length);
+    output->collected_length = 0;
 }
 
 void log_output_write(struct log_output *output, enum log_severity severity, const char *role,
                       pid_t pid, const char *text, size_t length)
 {
-    char line[LOG_RECORD_MAX + 1024];
-    size_t start = 0;
-    int printed;
-
     if (length > LOG_RECORD_MAX)
         length = LOG_RECORD_MAX;
-    if (output->fd >= 0 && !output->bare)
-        start = put_time_and_host(output, line, sizeof(line));
-    printed = snprintf(line + start, sizeof(line) - start, "%s/%s[%ld]: %.*s", output->name, role,
-                       (long)pid, (int)length, text);
-    size_t end = start + (size_t)printed;
-    if (end > sizeof(line) - 2)
-        end = sizeof(line) - 2;
-    for (size_t i = start; i < end; i++)
-        if ((unsigned char)line[i] < 0x20 || (unsigned char)line[i] >= 0x7f)
-            line[i] = '?';
     if (output->starting && severity >= LOG_SEVERITY_ERROR && !output->bare)
         fprintf(stderr, "gatepost: %.*s\n", (int)length, text);
     if (output->fd < 0) {
@@ -146,14 +165,17 @@ void log_output_write(struct log_output *output, enum log_severity severity, con
         syslog(syslog_level(severity), "%.*s", (int)length, text);
         return;
     }
-    line[end++] = '\n';
-    (void)!write(output->fd, line, end);
+    if (sizeof(output->collected) - output->collected_length < LINE_MAX_LENGTH)
+        log_output_flush(output);
+    output->collected_length +=
+        put_line(output, output->collected + output->collected_length, role, pid, text, length);
 }
 
 void log_output_close(struct log_output *output)
 {
     if (output == NULL)
         return;
+    log_output_flush(output);
     if (output->path != NULL && output->fd >= 0)
         close(output->fd);
     if (output->fd < 0)
@@ -161,62 +183,4 @@ void log_output_close(struct log_output *output)
     free(output->path);
     free(output->name);
     free(output);
-}
-
-/* Records that did not fit into the pipe. */
-static atomic_uint dropped_records;
-
-/* One record: the severity as a digit, the text, a line end; written whole or not at all. */
-static bool log_pipe_put(int fd, enum log_severity severity, const char *text, size_t length)
-{
-    char record[LOG_RECORD_MAX + 2];
-
-    if (length > LOG_RECORD_MAX)
-        length = LOG_RECORD_MAX;
-    record[0] = (char)('0' + (int)severity);
-    memcpy(record + 1, text, length);
-    record[length + 1] = '\n';
-    return write(fd, record, length + 2) == (ssize_t)length + 2;
-}
-
-void log_pipe_write(void *ctx, enum log_severity severity, const char *text, size_t length)
-{
-    int fd = *(const int *)ctx;
-    unsigned dropped = atomic_load(&dropped_records);
-
-    if (dropped > 0) {
-        char note[96];
-        int noted = snprintf(note, sizeof(note), "warning: %u log records were lost", dropped);
-        if (log_pipe_put(fd, LOG_SEVERITY_WARNING, note, (size_t)noted))
-            atomic_fetch_sub(&dropped_records, dropped);
-    }
-    if (!log_pipe_put(fd, severity, text, length))
-        atomic_fetch_add(&dropped_records, 1);
-}
-
-bool log_pipe_read(int fd, struct log_output *output, const char *role, pid_t pid, char *pending,
-                   size_t *pending_length)
-{
-    ssize_t got = read(fd, pending + *pending_length, LOG_PIPE_BUFFER - *pending_length);
-
-    if (got <= 0)
-        return got < 0 && (errno == EAGAIN || errno == EINTR);
-    size_t end = *pending_length + (size_t)got;
-    size_t start = 0;
-    for (;;) {
-        const char *lf = memchr(pending + start, '\n', end - start);
-        if (lf == NULL)
-            break;
-        size_t length = (size_t)(lf - (pending + start));
-        int digit = length > 0 ? pending[start] - '0' : -1;
-        if (digit >= LOG_SEVERITY_INFO && digit <= LOG_SEVERITY_FATAL)
-            log_output_write(output, (enum log_severity)digit, role, pid, pending + start + 1,
-                             length - 1);
-        start += length + 1;
-    }
-    if (start == 0 && end == LOG_PIPE_BUFFER)
-        start = end; /* no record is that long: not one of ours */
-    memmove(pending, pending + start, end - start);
-    *pending_length = end - start;
-    return true;
 }

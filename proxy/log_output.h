@@ -24,21 +24,12 @@ void log_output_reopen(struct log_output *output);
 /* While starting, errors are also shown on standard error, whatever the output is. */
 void log_output_set_starting(struct log_output *output, bool starting);
 
-/* One record of the process PID in ROLE ("smtpd", "master"). Bytes that do not print become "?". */
+/* One record of the process PID in ROLE ("smtpd", "master"). Bytes that do not print become "?".
+ * Lines of a file are collected until log_output_flush. */
 void log_output_write(struct log_output *output, enum log_severity severity, const char *role,
                       pid_t pid, const char *text, size_t length);
+void log_output_flush(struct log_output *output);
 
 void log_output_close(struct log_output *output);
-
-/* --- records of a worker, over a pipe --------------------------------------------------------- */
-
-/* The log_sink of a process whose records go to the master; CTX is an int *, the write end. */
-void log_pipe_write(void *ctx, enum log_severity severity, const char *text, size_t length);
-
-/* Read what is there from FD and write complete records to OUTPUT. PENDING (LOG_PIPE_BUFFER bytes)
- * and *PENDING_LENGTH keep what is incomplete. Returns false at end of file. */
-#define LOG_PIPE_BUFFER 16384
-bool log_pipe_read(int fd, struct log_output *output, const char *role, pid_t pid, char *pending,
-                   size_t *pending_length);
 
 #endif

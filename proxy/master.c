@@ -43,6 +43,7 @@ struct master {
 static void master_log(void *ctx, enum log_severity severity, const char *text, size_t length)
 {
     log_output_write(ctx, severity, "master", getpid(), text, length);
+    log_output_flush(ctx);
 }
 
 /* Findings while reloading: into the log, and to whoever asked for it. */
@@ -339,7 +340,7 @@ static int master_open(struct master *master, const struct generation *generatio
     }
     privileges_limit_master(&generation->plan.privileges);
     log_output_set_starting(master->output, true);
-    log_set_sink(master_log, master->output);
+    log_set_sink(master_log, NULL, master->output);
     signal(SIGPIPE, SIG_IGN);
     master_watch(master, &master->sigterm, SIGTERM);
     master_watch(master, &master->sigint, SIGINT);
@@ -371,7 +372,7 @@ int master_run(struct config *config, const struct master_source *source,
         master.status = EX_CONFIG;
     }
     control_close(master.control);
-    log_set_sink(NULL, NULL);
+    log_set_sink(NULL, NULL, NULL);
     log_output_close(master.output);
     worker_slots_free(master.slots);
     return master.status;

@@ -193,7 +193,7 @@ bool session_waits_for_client(const struct session *session)
                buffer_length(&session->client_in) <= session_line_max(session);
     case SESSION_DATA:
     case SESSION_BDAT:
-        return relay == NULL || buffer_length(&relay->out) < SESSION_OUT_HIGH;
+        return relay == NULL || buffer_length(&relay->out) == 0;
     case SESSION_WRAPPER:
     case SESSION_STARTTLS:
     case SESSION_ENDING:

@@ -130,6 +130,14 @@ static bool content_run_data(struct session *session)
 
     if (length == 0 || buffer_length(&relay->out) >= SESSION_OUT_HIGH)
         return false;
+    size_t ordinary = data_stream_pass(&relay->stream, buffer_data(in), length);
+    if (ordinary > 0 && session->discard != NULL)
+        buffer_consume(in, ordinary);
+    else if (ordinary > 0)
+        buffer_move(&relay->out, in, ordinary);
+    length -= ordinary;
+    if (length == 0)
+        return true;
     size_t capacity = length + length / 16 + DATA_STREAM_ROOM_MIN;
     char *out = buffer_reserve(&relay->out, capacity);
     enum data_stream_status status = data_stream_feed(&relay->stream, buffer_data(in), length,
@@ -140,7 +148,7 @@ static bool content_run_data(struct session *session)
         content_check_bare_lf(session);
     }
     if (status != DATA_STREAM_END)
-        return consumed > 0 || produced > 0;
+        return ordinary > 0 || consumed > 0 || produced > 0;
     session->where_text = "END-OF-MESSAGE";
     if (session->discard != NULL) {
         content_end_discarded(session);
@@ -189,8 +197,8 @@ static bool content_run_counted(struct session *session)
     if (length == 0 && relay->chunk_left > 0)
         return false;
     if (session->discard == NULL && length > 0)
-        buffer_append(&relay->out, buffer_data(in), length);
-    if (length > 0)
+        buffer_move(&relay->out, in, length);
+    else if (length > 0)
         buffer_consume(in, length);
     relay->stream.bytes_in += length;
     relay->chunk_left -= length;

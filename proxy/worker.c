@@ -23,6 +23,7 @@
 #define PROBE_RETRY_SECONDS 1.
 #define PROBE_RETRY_MAX_SECONDS 60.
 #define TICKET_SECONDS 60.
+#define LOG_DELAY_SECONDS 0.02 /* so that many records go out together */
 
 /* Stop or start to accept on all sockets. */
 static void worker_accepting(struct worker *worker, bool on)
@@ -259,6 +260,14 @@ static void worker_on_ticket_timer(struct ev_loop *loop, ev_timer *timer, int ev
     }
 }
 
+static void worker_on_log_timer(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    (void)loop;
+    (void)timer;
+    (void)events;
+    log_flush();
+}
+
 /* The watchers of the process itself. */
 static void worker_watch(struct worker *worker)
 {
@@ -269,6 +278,7 @@ static void worker_watch(struct worker *worker)
     ev_timer_init(&worker->ticket_timer, worker_on_ticket_timer, TICKET_SECONDS, TICKET_SECONDS);
     worker->ticket_timer.data = worker;
     ev_timer_start(worker->loop, &worker->ticket_timer);
+    ev_init(&worker->log_timer, worker_on_log_timer);
     ev_idle_init(&worker->idle, worker_on_idle);
     worker->idle.data = worker;
     worker->again_end = &worker->again;
@@ -326,12 +336,18 @@ static void worker_open_sockets(struct worker *worker, const struct worker_job *
     worker_accepting(worker, true);
 }
 
-/* Before each wait: a draining worker whose last session has ended leaves. */
+/* Before each wait: what was logged is to go out soon; a draining worker whose last session has
+ * ended leaves. */
 static void worker_before_wait(struct ev_loop *loop, ev_prepare *prepare, int events)
 {
-    (void)loop;
+    struct worker *worker = prepare->data;
+
     (void)events;
-    worker_check_done(prepare->data);
+    if (log_waits() && !ev_is_active(&worker->log_timer)) {
+        ev_timer_set(&worker->log_timer, LOG_DELAY_SECONDS, 0.);
+        ev_timer_start(loop, &worker->log_timer);
+    }
+    worker_check_done(worker);
 }
 
 int worker_run(const struct worker_job *job)
@@ -370,6 +386,7 @@ int worker_run(const struct worker_job *job)
         sandbox_enter(SANDBOX_WORKER);
     if (channel_send(job->channel, &ready, -1) != 0)
         log_fatal("cannot tell the master: %s", strerror(errno));
+    log_collect();
     ev_run(worker->loop, 0);
 
     for (size_t i = 0; i < worker->listener_count; i++) {
@@ -380,6 +397,7 @@ int worker_run(const struct worker_job *job)
         worker->connections->dead = true;
         connection_work(worker->connections);
     }
+    log_flush();
     key_link_free(worker->keys);
     ev_loop_destroy(worker->loop);
     free(worker->sockets);

@@ -45,7 +45,8 @@ struct worker_socket {
     ev_io io;
 };
 
-#define WORKER_SCRATCH_SIZE (128 * 1024)
+#define WORKER_SCRATCH_SIZE (192 * 1024)
+#define WORKER_CIPHERTEXT_SIZE (64 * 1024)
 
 struct worker {
     struct ev_loop *loop;
@@ -57,7 +58,7 @@ struct worker {
     struct key_link *keys;       /* to the key process */
     struct worker_stats *stats;
     struct limits *limits;
-    unsigned slot; /* in LIMITS */
+    unsigned slot;                  /* in LIMITS */
     struct connection *connections; /* all that are open */
     size_t connection_count;
     double drain_time;
@@ -69,9 +70,11 @@ struct worker {
     ev_timer drain_timer;
     ev_timer accept_pause;
     ev_timer ticket_timer; /* keys of session tickets grow old */
+    ev_timer log_timer;    /* what was logged waits to be written */
     ev_idle idle; /* runs the connections that were not finished when others got their turn */
     struct connection *again;      /* these, the longest waiting first */
     struct connection **again_end; /* where the next one is put */
+    char ciphertext_in[WORKER_CIPHERTEXT_SIZE];
     char client_in[WORKER_SCRATCH_SIZE];
     char client_out[WORKER_SCRATCH_SIZE];
     char backend_in[WORKER_SCRATCH_SIZE];

@@ -137,7 +137,7 @@ static bool get_chain(CBS *in, struct tls_credential *out)
         return false;
     }
     out->key = key_of(out->chain[0]);
-    return out->key != NULL;
+    return out->key != NULL && tls_key_name(out->key, out->key_name);
 }
 
 static struct tls_credentials *get_set(CBS *in, struct tls_key_client *keys)

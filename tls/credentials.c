@@ -59,7 +59,8 @@ static bool credential_init(struct tls_credential *out, EVP_PKEY *key, CRYPTO_BU
                             size_t count, const char *file)
 {
     *out = (struct tls_credential){.chain = calloc(count, sizeof(CRYPTO_BUFFER *))};
-    if (out->chain == NULL || (file != NULL && (out->file = strdup(file)) == NULL)) {
+    if (out->chain == NULL || !tls_key_name(key, out->key_name) ||
+        (file != NULL && (out->file = strdup(file)) == NULL)) {
         free(out->chain);
         return false;
     }

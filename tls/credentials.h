@@ -12,11 +12,13 @@
 
 #include "policy/diag.h"
 #include "tls/context.h"
+#include "tls/key_name.h"
 #include "tls/library.h"
 
 /* Everything here is owned. */
 struct tls_credential {
-    EVP_PKEY *key;                  /* the public half only, if the key is elsewhere */
+    EVP_PKEY *key; /* the public half only, if the key is elsewhere */
+    uint8_t key_name[TLS_KEY_NAME_SIZE];
     CRYPTO_BUFFER **chain;          /* leaf first */
     size_t chain_length;            /* at least 1 */
     CRYPTO_BUFFER *ocsp;            /* the response to be stapled; NULL: none */

@@ -267,7 +267,6 @@ static struct tls_key_operation *operation_new(struct tls_key_use *use, size_t l
 static enum ssl_private_key_result_t start(SSL *ssl, struct tls_key_request *request)
 {
     struct tls_key_use *use = use_of(ssl);
-    uint8_t name[TLS_KEY_NAME_SIZE];
     if (use == NULL || use->operation != NULL || request->input_length == 0 ||
         request->input_length > TLS_KEY_INPUT_MAX) {
         return ssl_private_key_failure;
@@ -275,7 +274,7 @@ static enum ssl_private_key_result_t start(SSL *ssl, struct tls_key_request *req
     struct tls_key_client *client = use->credentials->keys;
     const struct tls_credential *credential = presented(use, ssl);
     if (credential == NULL || client->state == CLIENT_GIVEN_UP ||
-        client->count >= TLS_KEY_PENDING_MAX || !tls_key_name(credential->key, name)) {
+        client->count >= TLS_KEY_PENDING_MAX) {
         return ssl_private_key_failure;
     }
     struct tls_key_operation *operation =
@@ -284,7 +283,7 @@ static enum ssl_private_key_result_t start(SSL *ssl, struct tls_key_request *req
         return ssl_private_key_failure;
     }
     request->id = operation->id = ++client->last_id;
-    request->key = name;
+    request->key = credential->key_name;
     operation->length = tls_key_request_write(request, operation->bytes);
     append(client, operation);
     tls_key_client_flush(client);

@@ -105,7 +105,7 @@ static void fixture_begin(struct fixture *fixture, const struct limits_wanted *l
 {
     static char name[] = "test-backend";
 
-    log_set_sink(no_log, NULL);
+    log_set_sink(no_log, NULL, NULL);
     memset(fixture, 0, sizeof(*fixture));
     fixture->policy.level = TLS_LEVEL_MAY;
     fixture->upstream.name = name;

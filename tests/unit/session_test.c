@@ -101,7 +101,7 @@ static void fixture_begin(struct fixture *fixture, enum tls_level level)
 {
     static char name[] = "test-backend";
 
-    log_set_sink(no_log, NULL);
+    log_set_sink(no_log, NULL, NULL);
     memset(fixture, 0, sizeof(*fixture));
     fixture->policy.level = level;
     fixture->policy.auth_only = level == TLS_LEVEL_ENCRYPT;
