@@ -34,6 +34,10 @@ static const struct {
      "Left to Postfix: with the same name in the log, each connection would be counted twice."},
 };
 
+/* Old names that gatepost's defaults refer to, as Postfix's do. */
+static const char *const old_names[] = {"smtpd_client_connection_limit_exceptions",
+                                        "smtpd_per_record_deadline"};
+
 /* Postfix's TLS parameters that need no note elsewhere (noted.def), by the beginning of a name. */
 static const struct {
     const char *prefix;
@@ -182,6 +186,11 @@ static const char *tls_reason(const char *name)
 static void judge_param(struct import_line *line)
 {
     line->fate = IMPORT_KEEP;
+    if (strcmp(line->name, "stress") == 0 && strcmp(line->file, "main.cf") == 0) {
+        line->fate = IMPORT_COMMENT;
+        import_reason(line, "master(8) sets it with -o, so that it had no effect in main.cf; here "
+                            "it would switch stress mode off or on for good.");
+    }
     for (size_t i = 0; i < sizeof(special) / sizeof(special[0]); i++) {
         if (strcmp(special[i].name, line->name) == 0) {
             line->fate = special[i].fate;
@@ -196,6 +205,12 @@ static void judge_foreign(struct import_line *line)
     const struct known_note *note = known_note_find(line->name);
     const char *reason = note == NULL ? tls_reason(line->name) : NULL;
 
+    for (size_t i = 0; i < sizeof(old_names) / sizeof(old_names[0]); i++) {
+        if (strcmp(old_names[i], line->name) == 0) {
+            line->fate = IMPORT_KEEP;
+            return;
+        }
+    }
     if (note == NULL && reason == NULL) {
         line->fate = IMPORT_STAYS;
         return;

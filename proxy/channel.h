@@ -1,8 +1,8 @@
 /*
  * channel.h: what a child process and the master say to each other, over a SOCK_SEQPACKET
- * socketpair of their own: "I serve", "I still do"; "connect me to the backend's UNIX socket",
- * which a worker in its empty root cannot do; and "here is a way to each other" for workers and the
- * key process. The master checks every field.
+ * socketpair of their own: "I serve", "I still do"; "look at the load"; "connect me to the
+ * backend's UNIX socket", which a worker in its empty root cannot do; and "here is a way to each
+ * other" for workers and the key process. The master checks every field.
  */
 #ifndef GATEPOST_PROXY_CHANNEL_H
 #define GATEPOST_PROXY_CHANNEL_H
@@ -16,7 +16,8 @@ enum channel_kind {
     CHANNEL_CONNECTED, /* master: the descriptor comes along, or VALUE is an errno */
     CHANNEL_KEYS,      /* master: the socket that comes along leads to a worker, or to the keys */
     CHANNEL_PING,      /* master: are you there? */
-    CHANNEL_PONG       /* child: yes */
+    CHANNEL_PONG,      /* child: yes */
+    CHANNEL_STRESS     /* worker: stress mode has begun or ended (limits.h says which) */
 };
 
 struct channel_message {

@@ -150,6 +150,7 @@ unsigned check_run(const struct config *config, const char *profile_name, struct
     if (profile_name != NULL && (profile = check_profile_find(profile_name, diag)) == NULL)
         return 0;
     diag_once_begin(&once, diag);
+    (void)stress_levels_check(config, &once.diag);
     unsigned violated = check_listeners(config, profile, &once.diag);
     diag_once_end(&once);
     return violated;

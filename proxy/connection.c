@@ -11,9 +11,9 @@
 
 #include "proxy/connection_io.h"
 #include "proxy/connection_proxy.h"
+#include "proxy/connection_timer.h"
 #include "proxy/log.h"
 
-#define LINGER_SECONDS 5.
 #define ROUNDS_MAX 16 /* of reading and writing before others get their turn */
 
 /* The key process has answered. */
@@ -117,6 +117,8 @@ static void connection_destroy(struct connection *connection)
     ev_timer_stop(worker->loop, &connection->timer);
     if (connection->session.magic == SESSION_MAGIC)
         session_end(&connection->session, connection->reason);
+    else
+        session_limits_end(&connection->session.limits);
     free(connection->proxy);
     connection_close_backend(connection);
     tls_conn_free(connection->tls);
@@ -132,18 +134,6 @@ static void connection_destroy(struct connection *connection)
     worker->connection_count--;
     atomic_fetch_sub(&worker->stats->open, 1);
     free(connection);
-}
-
-/* Replies wait, because the client has made many errors. */
-static bool connection_pauses(struct connection *connection)
-{
-    const struct session *session = &connection->session;
-
-    if (!session->limits.pause)
-        return false;
-    if (connection->pause_until == 0.)
-        connection->pause_until = ev_now(connection->worker->loop) + session->service->error_sleep;
-    return true;
 }
 
 /* Nothing more can be told to the client. */
@@ -192,7 +182,6 @@ static bool connection_handshake(struct connection *connection)
     switch (result) {
     case TLS_OK:
         connection->phase = CONNECTION_TLS;
-        connection->client_active = ev_now(connection->worker->loop);
         connection->client_readable = true;
         atomic_fetch_add(&connection->worker->stats->handshakes, 1);
         connection_log_sni(connection);
@@ -335,36 +324,6 @@ static void connection_check_end(struct connection *connection)
         connection_linger(connection);
 }
 
-/* The backend has the word. Not while the client does not fetch what the backend said before: then
- * the backend is not listened to. */
-static bool connection_waits_for_backend(const struct connection *connection)
-{
-    return session_waits_for_backend(&connection->session) &&
-           buffer_length(&connection->session.client_out) < SESSION_REPLIES_HIGH;
-}
-
-/* When the present wait is over. */
-static double connection_deadline(const struct connection *connection)
-{
-    const struct session *session = &connection->session;
-    const struct service *service = session->service;
-    const double idle = connection->client_active;
-
-    if (connection->phase == CONNECTION_LINGER)
-        return connection->phase_since + LINGER_SECONDS;
-    if (connection->phase == CONNECTION_PROXY)
-        return connection->phase_since + connection->listener->service->proxy_timeout;
-    if (connection->phase == CONNECTION_HANDSHAKE)
-        return connection->phase_since + service->starttls_timeout;
-    if (session->limits.pause)
-        return connection->pause_until;
-    if (connection->dial != NULL || session->wants_capabilities)
-        return ev_now(connection->worker->loop) + 86400.; /* dial and probe have timers */
-    if (connection_waits_for_backend(connection))
-        return connection->backend_active + service->upstream->timeout;
-    return idle + service->timeout;
-}
-
 /* Decide what is waited for next: the only place that starts watchers. */
 static void connection_arm(struct connection *connection)
 {
@@ -395,16 +354,7 @@ static void connection_arm(struct connection *connection)
     connection_watch(loop, &connection->client_io, connection->client_fd, client);
     if (connection->backend_fd >= 0)
         connection_watch(loop, &connection->backend_io, connection->backend_fd, backend);
-
-    /* The timer is only moved when it would be late; if early, it looks again when it fires. */
-    double after = connection_deadline(connection) - ev_now(loop);
-    if (after < 0.)
-        after = 0.;
-    if (!ev_is_active(&connection->timer) || ev_timer_remaining(loop, &connection->timer) > after) {
-        ev_timer_stop(loop, &connection->timer);
-        ev_timer_set(&connection->timer, after, 0.);
-        ev_timer_start(loop, &connection->timer);
-    }
+    connection_timer_arm(connection);
 }
 
 /* Greet, unless TLS comes first. */
@@ -413,9 +363,6 @@ static void connection_begin(struct connection *connection)
     char early[256];
     ssize_t got = 0;
 
-    connection->session.limits.shared = connection->worker->limits;
-    connection->session.limits.slot = connection->worker->slot;
-    connection->session.limits.now = connection_clock();
     session_begin(&connection->session, connection->listener->service, &connection_tls);
     if (connection->session.service->wrappermode)
         return;
@@ -433,7 +380,6 @@ static bool connection_proxied(struct connection *connection, enum connection_pr
         return connection->client_readable;
     }
     connection->phase = CONNECTION_CLEARTEXT;
-    connection->client_active = ev_now(connection->worker->loop);
     if (how == CONNECTION_PROXY_DONE)
         connection_begin(connection);
     else
@@ -525,8 +471,9 @@ static void connection_on_timer(struct ev_loop *loop, ev_timer *timer, int event
     struct session *session = &connection->session;
     char namaddr[SESSION_NAMADDR_MAX];
 
+    (void)loop;
     (void)events;
-    if (connection_deadline(connection) > ev_now(loop) + 0.001) {
+    if (!connection_timer_due(connection)) {
         connection_arm(connection);
         return;
     }
@@ -542,16 +489,13 @@ static void connection_on_timer(struct ev_loop *loop, ev_timer *timer, int event
         session_tls_failed(session);
         connection_die(connection, "lost connection");
     } else if (session->limits.pause) {
-        session->limits.pause = false;
-        connection->pause_until = 0.;
-        connection->client_active = connection->backend_active = ev_now(loop);
+        connection_resume(connection);
     } else if (session->ending != SESSION_GOES_ON) {
         connection_die(connection, "timeout"); /* it does not even take the last words */
-    } else if (connection_waits_for_backend(connection)) {
-        session_backend_timeout(session);
-    } else {
-        connection->client_active = ev_now(loop);
+    } else if (connection->clock.waiting) {
         session_client_timeout(session);
+    } else {
+        session_backend_timeout(session);
     }
     connection_work(connection);
 }
@@ -570,7 +514,7 @@ void connection_open(struct worker_listener *listener, int fd, const struct sock
     connection->listener = listener;
     connection->client_fd = fd;
     connection->backend_fd = -1;
-    connection->client_active = connection->backend_active = ev_now(worker->loop);
+    connection->backend_active = ev_now(worker->loop);
     ev_io_init(&connection->client_io, connection_on_client, fd, EV_READ);
     ev_init(&connection->backend_io, connection_on_backend);
     ev_init(&connection->timer, connection_on_timer);
@@ -584,12 +528,24 @@ void connection_open(struct worker_listener *listener, int fd, const struct sock
     worker->connection_count++;
     atomic_fetch_add(&worker->stats->sessions, 1);
     atomic_fetch_add(&worker->stats->open, 1);
+    connection->session.limits.shared = worker->limits;
+    connection->session.limits.slot = worker->slot;
+    connection->session.limits.now = connection_clock();
     client_address_set(&connection->session.client, peer);
     if (listener->service->proxies == NULL)
         connection_begin(connection);
-    else
+    else if (session_limits_admit(&connection->session.limits))
         (void)connection_proxied(connection, connection_proxy_begin(connection));
+    else
+        session_begin_unknown(&connection->session, listener->service, &connection_tls);
+    worker_opened(worker);
     connection_work(connection);
+}
+
+void connection_retime(struct connection *connection)
+{
+    if (!connection->working)
+        connection_timer_arm(connection);
 }
 
 void connection_drain(struct connection *connection, bool force)

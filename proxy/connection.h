@@ -10,6 +10,7 @@
 #include <stdbool.h>
 
 #include "proxy/dial.h"
+#include "proxy/request_clock.h"
 #include "proxy/session.h"
 #include "proxy/worker.h"
 #include "tls/conn.h"
@@ -48,10 +49,11 @@ struct connection {
     struct tls_conn *tls;           /* NULL: cleartext */
     struct connection_proxy *proxy; /* a header that is not yet complete; else NULL. Owned. */
     struct dial *dial;              /* NULL: not connecting */
-    double client_active;           /* loop time of the last byte from or to the client */
-    double backend_active;
-    double phase_since; /* of the handshake or the linger */
-    double pause_until; /* while the session pauses; else 0 */
+    struct request_clock clock;     /* of what the client is waited for, in loop time */
+    uint32_t request;               /* of the session, to which the clock belongs */
+    double backend_active;          /* loop time of the last byte from or to the backend */
+    double phase_since;             /* of the handshake or the linger */
+    double pause_until;             /* while the session pauses; else 0 */
     ev_io client_io;
     ev_io backend_io;
     ev_timer timer;
@@ -62,6 +64,9 @@ void connection_open(struct worker_listener *listener, int fd, const struct sock
 
 /* Go on with the session: something happened that no watcher of its own tells. */
 void connection_work(struct connection *connection);
+
+/* How long it may wait has changed: stress mode has begun or ended. */
+void connection_retime(struct connection *connection);
 
 /* gatepost stops: end the session at its next pause; FORCE: now. */
 void connection_drain(struct connection *connection, bool force);

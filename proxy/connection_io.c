@@ -6,12 +6,13 @@
 #include <sys/uio.h>
 #include <time.h>
 
+#include "proxy/connection_timer.h"
 #include "proxy/smtp_reply.h"
 
 #define READ_SIZE 65536          /* more is not read at once, but for what was read ahead */
 #define READ_COMMANDS_SIZE 16384 /* where it is commands, which may have to wait */
 #define RECORD_SIZE 16384
-/* What is read beyond what TLS asks for: when that is little, and when it is much content. */
+/* What is read beyond what TLS asks for: when that is little, and when it is much. */
 #define AHEAD_SMALL 4096
 #define AHEAD_LARGE 65536
 #define LARGE 1024
@@ -22,7 +23,7 @@ static bool is_transient(int error)
     return error == EAGAIN || error == EWOULDBLOCK || error == EINTR;
 }
 
-/* How much to read from the client. */
+/* How much to read from the client, more or less. */
 static size_t read_client_size(const struct connection *connection)
 {
     const enum session_state state = connection->session.state;
@@ -48,8 +49,8 @@ ssize_t connection_tls_recv(void *arg, void *buffer, size_t length)
         errno = EAGAIN;
         return -1;
     }
-    bool large = length >= LARGE && read_client_size(connection) == READ_SIZE;
-    size_t more = large ? AHEAD_LARGE : AHEAD_SMALL;
+    size_t more =
+        length < LARGE || read_client_size(connection) < READ_SIZE ? AHEAD_SMALL : AHEAD_LARGE;
     struct iovec parts[] = {{buffer, length}, {buffer_reserve(ahead, more), more}};
     struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
     ssize_t got = recvmsg(connection->client_fd, &message, MSG_DONTWAIT);
@@ -168,9 +169,11 @@ bool connection_read_client(struct connection *connection)
 {
     if (!connection->client_readable || !session_waits_for_client(&connection->session))
         return false;
-    connection->client_active = ev_now(connection->worker->loop);
-    return connection->phase == CONNECTION_TLS ? read_client_tls(connection)
-                                               : read_client_plain(connection);
+    size_t before = buffer_length(&connection->session.client_in);
+    bool progress = connection->phase == CONNECTION_TLS ? read_client_tls(connection)
+                                                        : read_client_plain(connection);
+    connection_client_moved(connection, buffer_length(&connection->session.client_in) - before);
+    return progress;
 }
 
 bool connection_read_backend(struct connection *connection)
@@ -241,8 +244,8 @@ static bool write_client_tls(struct connection *connection, struct buffer *out)
     connection->client_corked = false;
     switch (result) {
     case TLS_OK:
-        connection->client_active = ev_now(connection->worker->loop);
         buffer_consume(out, sent);
+        connection_client_moved(connection, 0);
         return true;
     case TLS_WANT_WRITE:
         connection->tls_wants_write = true;
@@ -277,8 +280,8 @@ bool connection_write_client(struct connection *connection)
         client_gone(connection);
         return true;
     }
-    connection->client_active = ev_now(connection->worker->loop);
     buffer_consume(out, (size_t)sent);
+    connection_client_moved(connection, 0);
     return true;
 }
 

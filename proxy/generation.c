@@ -171,6 +171,8 @@ static void on_channel(struct ev_loop *loop, ev_io *io, int events)
         child->pings = 0;
     } else if (got > 0 && message.kind == CHANNEL_CONNECT) {
         connect_for(generation, child, &message);
+    } else if (got > 0 && message.kind == CHANNEL_STRESS) {
+        generation->events->load(generation);
     }
 }
 
@@ -216,6 +218,7 @@ static void reap_child(struct generation *generation, struct child *child, int s
     if (child->stats != NULL)
         atomic_store(&child->stats->open, 0);
     release_slot(generation, child);
+    generation->events->load(generation);
 }
 
 /* Start CHILD again, later if it did not live long; SERVED: it had been ready. */
@@ -394,6 +397,8 @@ static int prepare(struct generation *generation, const struct generation *previ
     if (privileges_prepare(config, &plan->privileges, diag) != 0 ||
         listen_list_parse(config, &generation->listeners, diag) != 0)
         return -1;
+    if (stress_levels_check(config, diag) != 0)
+        return -1;
     plan->totals = worker_totals_find(config, worker_count(config), diag);
     plan->drain_time = (double)config_time(config, PARAM_gatepost_drain_time);
     plan->sandbox = config_bool(config, PARAM_gatepost_sandbox);
@@ -466,33 +471,6 @@ bool generation_ping(struct generation *generation)
     for (size_t i = 0; i < generation->child_count; i++)
         well = ping_child(&generation->children[i]) && well;
     return well;
-}
-
-void generation_status(const struct generation *generation, FILE *out)
-{
-    static const char *const states[] = {[GENERATION_STARTING] = "starting",
-                                         [GENERATION_SERVING] = "serving",
-                                         [GENERATION_LEAVING] = "finishing"};
-
-    if (generation->keys.pid != 0)
-        fprintf(out, "keys %ld: %s\n", (long)generation->keys.pid,
-                generation->keys.ready ? states[generation->state] : states[GENERATION_STARTING]);
-    for (size_t i = 0; i < generation->child_count; i++) {
-        const struct child *child = &generation->children[i];
-        struct worker_stats *stats = child->stats;
-        if (child->pid == 0)
-            continue;
-        fprintf(out,
-                "worker %ld: %s, sessions open %llu, accepted %llu, TLS handshakes %llu, failed "
-                "%llu, backend sessions %llu, failed %llu\n",
-                (long)child->pid, states[generation->state],
-                (unsigned long long)atomic_load(&stats->open),
-                (unsigned long long)atomic_load(&stats->sessions),
-                (unsigned long long)atomic_load(&stats->handshakes),
-                (unsigned long long)atomic_load(&stats->handshake_failures),
-                (unsigned long long)atomic_load(&stats->backend_sessions),
-                (unsigned long long)atomic_load(&stats->backend_failures));
-    }
 }
 
 /* In a new process: close what leads to CHILD. */

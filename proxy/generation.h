@@ -19,6 +19,7 @@
 #include "policy/endpoint.h"
 
 #include "proxy/child.h"
+#include "proxy/json.h"
 #include "proxy/log_output.h"
 
 enum generation_state {
@@ -39,6 +40,8 @@ struct generation_events {
         struct generation *generation); /* in a new process: let go of the master's things */
     /* A new key process has found other certificates than the workers have. */
     void (*stale)(struct generation *generation);
+    /* The load may have reached or left a level (limits.h). */
+    void (*load)(struct generation *generation);
 };
 
 struct generation {
@@ -84,8 +87,9 @@ bool generation_is_over(const struct generation *generation);
 /* Ask each process for a sign of life. False: one has let several questions pass. */
 bool generation_ping(struct generation *generation);
 
-/* A line for each worker, for "gatepost status". */
+/* A line for each process, for "gatepost status"; and the same as elements of an array. */
 void generation_status(const struct generation *generation, FILE *out);
+void generation_status_json(const struct generation *generation, struct json *json);
 
 /* Free it; no process may be running. */
 void generation_free(struct generation *generation);

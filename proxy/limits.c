@@ -9,6 +9,7 @@
 #include <sys/random.h>
 
 #include "proxy/limits_table.h"
+#include "proxy/overload.h"
 #include "proxy/siphash.h"
 
 /* Room for this many times the sessions that there may be: a bucket that is full of clients that
@@ -23,6 +24,7 @@ struct limits {
     uint32_t sessions;
     uint32_t handshakes;
     struct limits_table table;
+    struct overload *overload;
 };
 
 struct limits *limits_new(uint32_t sessions, uint32_t handshakes, unsigned slots)
@@ -34,12 +36,14 @@ struct limits *limits_new(uint32_t sessions, uint32_t handshakes, unsigned slots
         return NULL;
     if (sessions > LIMITS_SESSIONS_MAX) {
         errno = EINVAL;
-    } else if (getrandom(&limits->key, sizeof(limits->key), 0) == (ssize_t)sizeof(limits->key) &&
+    } else if ((limits->overload = overload_new()) != NULL &&
+               getrandom(&limits->key, sizeof(limits->key), 0) == (ssize_t)sizeof(limits->key) &&
                limits_table_map(&limits->table, buckets > BUCKETS_MIN ? buckets : BUCKETS_MIN,
                                 slots) == 0) {
         limits_set(limits, sessions, handshakes);
         return limits;
     }
+    overload_free(limits->overload);
     free(limits);
     return NULL;
 }
@@ -49,6 +53,7 @@ void limits_free(struct limits *limits)
     if (limits == NULL)
         return;
     limits_table_unmap(&limits->table);
+    overload_free(limits->overload);
     free(limits);
 }
 
@@ -56,6 +61,37 @@ void limits_set(struct limits *limits, uint32_t sessions, uint32_t handshakes)
 {
     limits->sessions = sessions;
     limits->handshakes = handshakes;
+}
+
+/* How much is under way. */
+static struct overload_counts count_all(const void *ctx)
+{
+    const struct limits *limits = ctx;
+
+    return (struct overload_counts){.sessions = limits_sessions(limits),
+                                    .handshakes = limits_handshakes(limits)};
+}
+
+/* A count, or a level, has changed. */
+static void update_overload(struct limits *limits)
+{
+    overload_update(limits->overload, count_all, limits);
+}
+
+void limits_set_stress(struct limits *limits, const struct stress_levels *levels)
+{
+    overload_set_levels(limits->overload, levels);
+    update_overload(limits);
+}
+
+bool limits_stressed(const struct limits *limits)
+{
+    return limits != NULL && limits_stress_changes(limits) % 2 != 0;
+}
+
+uint32_t limits_stress_changes(const struct limits *limits)
+{
+    return overload_changes(limits->overload);
 }
 
 /* Clear all bits of an address behind the first LENGTH. */
@@ -118,35 +154,44 @@ static enum limits_verdict connect_client(struct limits *limits, unsigned slot,
     return LIMITS_OK;
 }
 
+enum limits_verdict limits_admit(struct limits *limits, unsigned slot,
+                                 struct limits_session *session)
+{
+    session->counted =
+        limits_table_take_fixed(&limits->table, slot, LIMITS_FIXED_SESSIONS, limits->sessions);
+    update_overload(limits);
+    return session->counted ? LIMITS_OK : LIMITS_TOTAL;
+}
+
 enum limits_verdict limits_connect(struct limits *limits, unsigned slot,
                                    const struct limits_rules *rules,
                                    const struct client_address *client, uint64_t now,
                                    struct limits_session *session, uint32_t *number)
 {
-    enum limits_verdict verdict = LIMITS_OK;
-
-    *session = (struct limits_session){0};
     *number = 0;
-    if (!limits_table_take_fixed(&limits->table, slot, LIMITS_FIXED_SESSIONS, limits->sessions))
-        return LIMITS_TOTAL;
-    if (client != NULL)
-        verdict = connect_client(limits, slot, rules, client, (uint32_t)now, session, number);
-    if (verdict == LIMITS_OK)
-        session->counted = true;
-    else
-        limits_table_drop_fixed(&limits->table, slot, LIMITS_FIXED_SESSIONS);
-    return verdict;
+    if (client == NULL)
+        return LIMITS_OK;
+    return connect_client(limits, slot, rules, client, (uint32_t)now, session, number);
+}
+
+/* The place of a handshake is free. */
+static void drop_handshake(struct limits *limits, unsigned slot, struct limits_session *session)
+{
+    if (session->handshake)
+        limits_table_drop_fixed(&limits->table, slot, LIMITS_FIXED_HANDSHAKES);
+    session->handshake = false;
 }
 
 void limits_disconnect(struct limits *limits, unsigned slot, struct limits_session *session,
                        uint64_t now)
 {
-    limits_handshake_end(limits, slot, session);
+    drop_handshake(limits, slot, session);
     if (session->client != 0)
         limits_table_drop(&limits->table, slot, session->client - 1, (uint32_t)now);
     if (session->counted)
         limits_table_drop_fixed(&limits->table, slot, LIMITS_FIXED_SESSIONS);
     *session = (struct limits_session){0};
+    update_overload(limits);
 }
 
 enum limits_verdict limits_message(struct limits *limits, const struct limits_rules *rules,
@@ -188,19 +233,20 @@ enum limits_verdict limits_handshake_begin(struct limits *limits, unsigned slot,
     if (!session->handshake)
         session->handshake = limits_table_take_fixed(&limits->table, slot, LIMITS_FIXED_HANDSHAKES,
                                                      limits->handshakes);
+    update_overload(limits);
     return session->handshake ? LIMITS_OK : LIMITS_TOTAL;
 }
 
 void limits_handshake_end(struct limits *limits, unsigned slot, struct limits_session *session)
 {
-    if (session->handshake)
-        limits_table_drop_fixed(&limits->table, slot, LIMITS_FIXED_HANDSHAKES);
-    session->handshake = false;
+    drop_handshake(limits, slot, session);
+    update_overload(limits);
 }
 
 void limits_worker_died(struct limits *limits, unsigned slot)
 {
     limits_table_recover(&limits->table, slot);
+    update_overload(limits);
 }
 
 uint32_t limits_sessions(const struct limits *limits)

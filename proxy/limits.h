@@ -20,6 +20,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "policy/stress.h"
+
 #include "proxy/client_address.h"
 
 #define LIMITS_SESSIONS_MAX 1000000 /* of gatepost_session_limit */
@@ -47,7 +49,7 @@ enum limits_verdict {
 /* What a session holds; zeroed: nothing. The session's own, not shared. */
 struct limits_session {
     uint32_t client; /* an entry and 1; 0: the client is not counted */
-    bool counted;
+    bool counted;    /* among all sessions */
     bool handshake;
 };
 
@@ -65,11 +67,24 @@ void limits_free(struct limits *limits);
 /* Other totals, after a reload: for processes that are forked from now on. Counts are kept. */
 void limits_set(struct limits *limits, uint32_t sessions, uint32_t handshakes);
 
+/* When stress mode begins and ends; from now on, for all processes. */
+void limits_set_stress(struct limits *limits, const struct stress_levels *levels);
+
+/* Whether there is overload (no LIMITS: never), the same for all processes; and how often it has
+ * begun or ended, odd while there is. */
+bool limits_stressed(const struct limits *limits);
+uint32_t limits_stress_changes(const struct limits *limits);
+
+/* A connection is there, and nobody knows yet whose: it counts for the total only. SESSION, zeroed,
+ * is written. LIMITS_OK or LIMITS_TOTAL. */
+enum limits_verdict limits_admit(struct limits *limits, unsigned slot,
+                                 struct limits_session *session);
+
 /*
- * A client has connected. CLIENT is NULL if it is exempt (smtpd_client_event_limit_exceptions):
- * then only the total counts. *NUMBER is how many connections the client has, or has made in the
- * time unit, if that is too many, for the log. A connection that is refused counts for the rate,
- * but holds nothing. SESSION is written.
+ * The client of a connection that was admitted. CLIENT is NULL if it is exempt
+ * (smtpd_client_event_limit_exceptions): then only the total counts. *NUMBER is how many
+ * connections the client has, or has made in the time unit, if that is too many, for the log. A
+ * connection that is refused counts for the rate and, until it is closed, for the total.
  */
 enum limits_verdict limits_connect(struct limits *limits, unsigned slot,
                                    const struct limits_rules *rules,

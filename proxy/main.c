@@ -44,7 +44,7 @@ static const char usage_text[] =
     "output\n"
     "  selfsigned [--name NAME] [--rsa|--ecdsa|--both] FILE\n"
     "                          make a key and a certificate signed by itself\n"
-    "  status                  ask the running daemon how it is\n"
+    "  status [--json]         ask the running daemon how it is\n"
     "  reload                  read everything anew; no session notices\n"
     "  stop                    stop the running daemon\n"
     "options:\n"
@@ -214,8 +214,10 @@ static int command_selfsigned(struct command_line *line, int argc, char **argv)
 /* status, reload and stop: the daemon answers. */
 static int command_ask(struct command_line *line, int argc, char **argv)
 {
-    if (argc > 1)
-        return usage_error("status, reload and stop take no arguments");
+    const bool json = argc == 2 && strcmp(argv[0], "status") == 0 && strcmp(argv[1], "--json") == 0;
+
+    if (argc > 1 && !json)
+        return usage_error("status takes --json; reload and stop take no arguments");
     char *path = config_peek(line->directory, line->overrides, line->override_count,
                              PARAM_gatepost_control_socket);
     if (path == NULL) {
@@ -223,7 +225,7 @@ static int command_ask(struct command_line *line, int argc, char **argv)
                    line->directory);
         return EX_CONFIG;
     }
-    int status = control_ask(path, argv[0], stdout, stderr);
+    int status = control_ask(path, json ? "status --json" : argv[0], stdout, stderr);
     free(path);
     return status;
 }

@@ -16,6 +16,7 @@
 #include "proxy/generation.h"
 #include "proxy/log.h"
 #include "proxy/notify.h"
+#include "proxy/stress_report.h"
 #include "proxy/version.h"
 
 struct master {
@@ -37,6 +38,7 @@ struct master {
     ev_signal sighup;
     ev_signal sigusr1;
     struct notify_watchdog watchdog;
+    struct stress_report stress;
 };
 
 /* Records of the master itself. */
@@ -133,6 +135,9 @@ static void on_serving(struct generation *generation)
         master_retire(master, master->current, SIGUSR2);
     master->current = generation;
     master->coming = NULL;
+    master->stress.totals = generation->plan.totals;
+    worker_slots_set_stress(master->slots, &generation->plan.totals);
+    stress_report_look(&master->stress);
     log_output_set_starting(master->output, false);
     if (first)
         log_info("daemon started -- version %s, configuration %s", GATEPOST_VERSION,
@@ -182,6 +187,14 @@ static void on_ended(struct generation *generation)
     master_reap(generation->owner);
 }
 
+/* A worker has seen stress mode begin or end, or has ended with all its sessions. */
+static void on_load(struct generation *generation)
+{
+    struct master *master = generation->owner;
+
+    stress_report_look(&master->stress);
+}
+
 /* In a forked worker of GENERATION: nothing of the master's may stay. */
 static void on_forget(struct generation *generation)
 {
@@ -208,6 +221,7 @@ static const struct generation_events master_events = {
     .ended = on_ended,
     .forget = on_forget,
     .stale = on_stale,
+    .load = on_load,
 };
 
 /* Start GENERATION's workers. */
@@ -271,6 +285,7 @@ static void master_status(const struct master *master, FILE *out)
     fprintf(out, "gatepost %s, master process %ld, configuration %s, up %ld seconds\n",
             GATEPOST_VERSION, (long)getpid(), master->source->directory,
             (long)(time(NULL) - master->started));
+    stress_report_print(&master->stress, out);
     if (master->current != NULL)
         generation_status(master->current, out);
     if (master->coming != NULL)
@@ -279,12 +294,37 @@ static void master_status(const struct master *master, FILE *out)
         generation_status(one, out);
 }
 
+/* The same for programs. */
+static void master_status_json(const struct master *master, FILE *out)
+{
+    struct json json = {.out = out};
+
+    json_object(&json, NULL);
+    json_string(&json, "version", GATEPOST_VERSION);
+    json_number(&json, "master", (long long)getpid());
+    json_string(&json, "configuration", master->source->directory);
+    json_number(&json, "uptime", (long long)(time(NULL) - master->started));
+    stress_report_json(&master->stress, &json);
+    json_array(&json, "processes");
+    if (master->current != NULL)
+        generation_status_json(master->current, &json);
+    if (master->coming != NULL)
+        generation_status_json(master->coming, &json);
+    for (const struct generation *one = master->leaving; one != NULL; one = one->next)
+        generation_status_json(one, &json);
+    json_end_array(&json);
+    json_end_object(&json);
+}
+
 static void on_command(void *owner, const char *command, struct control_request *request)
 {
     struct master *master = owner;
 
     if (strcmp(command, "status") == 0) {
         master_status(master, control_out(request));
+        control_finish(request, true);
+    } else if (strcmp(command, "status --json") == 0) {
+        master_status_json(master, control_out(request));
         control_finish(request, true);
     } else if (strcmp(command, "stop") == 0) {
         log_info("terminating on request");
@@ -338,6 +378,9 @@ static int master_open(struct master *master, const struct generation *generatio
         diag_error(diag, "cannot make memory for counters: %s", strerror(errno));
         return -1;
     }
+    master->stress = (struct stress_report){
+        .loop = master->loop, .slots = master->slots, .totals = generation->plan.totals};
+    stress_report_begin(&master->stress);
     privileges_limit_master(&generation->plan.privileges);
     log_output_set_starting(master->output, true);
     log_set_sink(master_log, NULL, master->output);

@@ -4,6 +4,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "policy/stress.h"
+
 #include "proxy/service_rules.h"
 
 static const struct {
@@ -52,44 +54,25 @@ static struct address_list *service_addresses(const struct config *config, enum 
                              config_origin(config, param), names, diag);
 }
 
-/* What listeners' clients are counted apart by: the same after a reload. FNV-1a. */
-static uint32_t service_number(const char *name)
+/* Values that may depend on the load. */
+static int service_set_values(struct service *service, struct diag *diag)
 {
-    uint32_t hash = 2166136261u;
-
-    for (; *name != '\0'; name++)
-        hash = (hash ^ (uint8_t)*name) * 16777619u;
-    return hash;
-}
-
-/* A number from 0. */
-static uint32_t limit_value(const struct config *config, enum param param)
-{
-    return (uint32_t)config_int(config, param);
-}
-
-/* What clients may do. */
-static int service_set_limits(struct service *service, struct diag *diag)
-{
-    const struct config *config = service->config;
-
-    service->limits = (struct limits_rules){
-        .service = service_number(service->name),
-        .connections = limit_value(config, PARAM_smtpd_client_connection_count_limit),
-        .connection_rate = limit_value(config, PARAM_smtpd_client_connection_rate_limit),
-        .message_rate = limit_value(config, PARAM_smtpd_client_message_rate_limit),
-        .tls_rate = limit_value(config, PARAM_smtpd_client_new_tls_session_rate_limit),
-        .rate_unit = (uint32_t)config_time(config, PARAM_anvil_rate_time_unit),
-        .ipv4_prefix = (uint8_t)config_int(config, PARAM_smtpd_client_ipv4_prefix_length),
-        .ipv6_prefix = (uint8_t)config_int(config, PARAM_smtpd_client_ipv6_prefix_length),
-    };
-    service->soft_error_limit = limit_value(config, PARAM_smtpd_soft_error_limit);
-    service->hard_error_limit = limit_value(config, PARAM_smtpd_hard_error_limit);
-    service->junk_limit = limit_value(config, PARAM_smtpd_junk_command_limit);
-    service->error_sleep = (double)config_time(config, PARAM_smtpd_error_sleep_time);
-    service->exempt = service_addresses(config, PARAM_smtpd_client_event_limit_exceptions,
-                                        ADDRESS_LIST_NAMES_WARN, diag);
-    return service->exempt != NULL ? 0 : -1;
+    service->stress_fixed = stress_is_fixed(service->config);
+    if (service_values_load(&service->values, service->name, service->config, diag) != 0)
+        return -1;
+    if (service->stress_fixed)
+        return 0;
+    struct config *stressed = stress_config(service->config, diag);
+    if (stressed == NULL)
+        return -1;
+    /* What the same list of addresses has to say was said above. */
+    const enum param list = PARAM_smtpd_client_event_limit_exceptions;
+    struct diag quiet = {0};
+    bool same = strcmp(config_str(stressed, list), config_str(service->config, list)) == 0;
+    int status =
+        service_values_load(&service->stressed, service->name, stressed, same ? &quiet : diag);
+    config_free(stressed);
+    return status;
 }
 
 /* Proxies in front of gatepost. */
@@ -98,7 +81,6 @@ static int service_set_proxies(struct service *service, struct diag *diag)
     const struct config *config = service->config;
     const char *protocol = config_str(config, PARAM_smtpd_upstream_proxy_protocol);
 
-    service->proxy_timeout = (double)config_time(config, PARAM_smtpd_upstream_proxy_timeout);
     if (*protocol == '\0')
         return 0;
     if (strcmp(protocol, "haproxy") != 0) {
@@ -130,8 +112,8 @@ struct service *service_new(const char *name, const struct config *config,
     service->main.policy = tls_policy_from_config(config, diag);
     service->upstream = upstream_new(config, diag);
     bool rules = service_rules_new(service, twin, diag) == 0;
-    bool limits = service_set_limits(service, diag) == 0;
-    if (service->main.policy == NULL || service->upstream == NULL || !rules || !limits ||
+    bool values = service_set_values(service, diag) == 0;
+    if (service->main.policy == NULL || service->upstream == NULL || !rules || !values ||
         service_set_proxies(service, diag) != 0) {
         service_free(service);
         return NULL;
@@ -145,9 +127,12 @@ struct service *service_new(const char *name, const struct config *config,
     service->bare_newline =
         bare_newline_from_word(config_str(config, PARAM_smtpd_forbid_bare_newline));
     service->line_limit = (size_t)config_int(config, PARAM_line_length_limit);
-    service->timeout = (double)config_time(config, PARAM_smtpd_timeout);
-    service->starttls_timeout = (double)config_time(config, PARAM_smtpd_starttls_timeout);
     return service;
+}
+
+const struct service_values *service_values_now(const struct service *service, bool stressed)
+{
+    return stressed && !service->stress_fixed ? &service->stressed : &service->values;
 }
 
 void service_free(struct service *service)
@@ -158,7 +143,8 @@ void service_free(struct service *service)
         tls_context_unref(service->main.tls);
     upstream_free(service->upstream);
     tls_policy_free(service->main.policy);
-    address_list_free(service->exempt);
+    service_values_free(&service->values);
+    service_values_free(&service->stressed);
     address_list_free(service->proxies);
     service_rules_free(service);
     tls_ticket_keys_unref(service->ticket_keys);

@@ -20,7 +20,7 @@
 
 #include "proxy/client_address.h"
 #include "proxy/data_stream.h"
-#include "proxy/limits.h"
+#include "proxy/service_values.h"
 #include "proxy/upstream.h"
 
 /* What TLS holds for a peer. Lines of a policy table that say the same share one. */
@@ -48,18 +48,12 @@ struct service {
     bool forbid_pipelining; /* smtpd_forbid_unauth_pipelining */
     bool log_summary;       /* smtpd_tls_loglevel has "TLS connection established" */
     enum bare_newline bare_newline;
-    size_t line_limit;       /* line_length_limit */
-    double timeout;          /* smtpd_timeout, seconds */
-    double starttls_timeout; /* seconds */
-    struct limits_rules limits;
-    struct address_list *exempt;  /* smtpd_client_event_limit_exceptions. Owned. */
-    struct address_list *proxies; /* gatepost_upstream_proxy_networks. Owned; NULL: a client's
-                                     own address is that of its connection */
-    double proxy_timeout;         /* seconds */
-    uint32_t soft_error_limit;    /* 0: none, as for the next two */
-    uint32_t hard_error_limit;
-    uint32_t junk_limit;
-    double error_sleep; /* seconds */
+    size_t line_limit;              /* line_length_limit */
+    struct address_list *proxies;   /* gatepost_upstream_proxy_networks. Owned; NULL: a client's
+                                       own address is that of its connection */
+    bool stress_fixed;              /* the operator has said what $stress is */
+    struct service_values values;   /* every day, or for good */
+    struct service_values stressed; /* not if STRESS_FIXED; see service_values_now */
 };
 
 /*
@@ -89,6 +83,9 @@ int service_set_credentials(struct service *service, const struct tls_credential
 
 /* Both in one process, which makes nothing: for commands that look at things. */
 int service_load_tls(struct service *service, struct diag *diag);
+
+/* What holds now; STRESSED: there is overload (limits_stressed). */
+const struct service_values *service_values_now(const struct service *service, bool stressed);
 
 /* The rule for a peer; *MATCH is filled in if a line of the table applies (LINE 0 if none does). */
 const struct tls_rule *service_rule(const struct service *service,

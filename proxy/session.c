@@ -16,20 +16,34 @@ const char *session_namaddr(const struct session *session, char out[SESSION_NAMA
     return out;
 }
 
+/* Both beginnings: what is so for every client. */
+static void session_connect(struct session *session, struct service *service,
+                            const struct session_tls *tls_questions)
+{
+    char namaddr[SESSION_NAMADDR_MAX];
+
+    session->magic = SESSION_MAGIC;
+    session->service = service;
+    session->tls_questions = tls_questions;
+    session->values = service_values_now(service, limits_stressed(session->limits.shared));
+    session->rule = &service->main;
+    session->where_text = "CONNECT";
+    session->state = service->wrappermode ? SESSION_WRAPPER : SESSION_COMMAND;
+    log_info("connect from %s", session_namaddr(session, namaddr));
+}
+
 void session_begin(struct session *session, struct service *service,
                    const struct session_tls *tls_questions)
 {
     char namaddr[SESSION_NAMADDR_MAX];
     struct policy_match match;
+    bool admitted = session_limits_admit(&session->limits);
 
-    session->magic = SESSION_MAGIC;
-    session->service = service;
-    session->tls_questions = tls_questions;
+    session_connect(session, service, tls_questions);
     session->rule = service_rule(service, &session->client, time(NULL), &match);
-    session->where_text = "CONNECT";
-    session->state = service->wrappermode ? SESSION_WRAPPER : SESSION_COMMAND;
-    log_info("connect from %s", session_namaddr(session, namaddr));
-    if (session->rule->reject) {
+    if (!admitted) {
+        session_limits_refuse_all(session);
+    } else if (session->rule->reject) {
         log_info("NOQUEUE: reject: CONNECT from %s: 421 4.7.1 access denied by %s, line %u",
                  session_namaddr(session, namaddr), match.file, match.line);
         if (service->wrappermode)
@@ -37,23 +51,20 @@ void session_begin(struct session *session, struct service *service,
         else
             session_last_words(session, SESSION_CLOSE_LINGER, "421 4.7.1 %s Error: access denied",
                                service->hostname);
-        return;
+    } else {
+        session_limits_connect(session);
     }
-    session_limits_connect(session);
 }
 
 void session_begin_unknown(struct session *session, struct service *service,
                            const struct session_tls *tls_questions)
 {
-    char namaddr[SESSION_NAMADDR_MAX];
+    bool admitted = session_limits_admit(&session->limits);
 
-    session->magic = SESSION_MAGIC;
-    session->service = service;
-    session->tls_questions = tls_questions;
-    session->rule = &service->main;
-    session->where_text = "CONNECT";
-    log_info("connect from %s", session_namaddr(session, namaddr));
-    if (service->wrappermode)
+    session_connect(session, service, tls_questions);
+    if (!admitted)
+        session_limits_refuse_all(session);
+    else if (service->wrappermode)
         session_last_nothing(session);
     else
         session_last_words(session, SESSION_CLOSE_LINGER, "421 4.3.0 %s Server local error",
@@ -107,6 +118,7 @@ void session_last_words(struct session *session, enum session_ending ending, con
     buffer_printf(&session->client_out, "%s\r\n", text);
     session->state = SESSION_ENDING;
     session->ending = ending;
+    session->requests++;
 }
 
 void session_last_nothing(struct session *session)
@@ -210,8 +222,13 @@ bool session_waits_for_backend(const struct session *session)
         return session->wants_capabilities;
     if (relay->state == RELAY_LOST)
         return false;
-    return relay->state != RELAY_READY || relay_head(relay) != NULL ||
-           buffer_length(&relay->out) > 0;
+    if (relay->state != RELAY_READY || buffer_length(&relay->out) > 0)
+        return true;
+    /* The reply to a chunk is expected from its beginning, but due only when the client has sent
+     * the rest. */
+    if (session->state == SESSION_BDAT && relay->chunk_passed)
+        return relay->queue_length > 1;
+    return relay_head(relay) != NULL;
 }
 
 bool session_backend_idles(const struct session *session)
@@ -250,6 +267,7 @@ void session_tls_established(struct session *session)
     session->esmtp = false;
     session->authenticated = false;
     session->tls = true;
+    session->requests++;
     const char *name = session->tls_questions->server_name(session);
     bool known = session->tls_questions->summary(session, &summary);
     if (session->service->log_summary && known)
@@ -354,7 +372,7 @@ void session_end(struct session *session, const char *reason)
     if (reason != NULL)
         session_log_reason(session, reason);
     session_log_statistics(session);
-    session_limits_end(session);
+    session_limits_end(&session->limits);
     session_drop_relay(session);
     buffer_free(&session->client_in);
     buffer_free(&session->client_out);

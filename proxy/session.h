@@ -68,7 +68,8 @@ struct session {
     uint32_t magic;
     enum session_state state;
     struct service *service;
-    const struct tls_rule *rule; /* what TLS holds for this client */
+    const struct service_values *values; /* that were in force when the client came */
+    const struct tls_rule *rule;         /* what TLS holds for this client */
     struct client_address client;
     struct client_address server;
     const struct session_tls *tls_questions;
@@ -102,16 +103,18 @@ struct session {
     enum smtp_verb where;   /* last recognized command */
     const char *where_text; /* "CONNECT", "DATA", "END-OF-MESSAGE": for "lost connection after" */
     bool bare_lf_noted;
+    uint32_t requests; /* changes whenever the client begins to be asked for something new */
     struct session_count counts[SMTP_VERB_COUNT];
 };
 
 /* A new session, in which the client, and of LIMITS what is shared, the slot and the time, are set
- * (and only that). Logs "connect from", finds the client's rule, and counts the client. */
+ * (and only that). Logs "connect from", finds the client's rule, and counts the client, unless that
+ * was done (session_limits_admit) for the total. */
 void session_begin(struct session *session, struct service *service,
                    const struct session_tls *tls_questions);
 
-/* The same for a client that nobody knows, since the proxy in front did not say: it is sent away.
- */
+/* The same for a client that nobody knows, since the proxy in front did not say, or was not
+ * admitted: it is sent away. */
 void session_begin_unknown(struct session *session, struct service *service,
                            const struct session_tls *tls_questions);
 

@@ -49,6 +49,7 @@ void session_content_begin_data(struct session *session)
     content_begin(session, true);
     session->state = SESSION_DATA;
     session->where_text = "DATA";
+    session->requests++;
 }
 
 void session_content_reset(struct relay *relay)
@@ -150,6 +151,7 @@ static bool content_run_data(struct session *session)
     if (status != DATA_STREAM_END)
         return ordinary > 0 || consumed > 0 || produced > 0;
     session->where_text = "END-OF-MESSAGE";
+    session->requests++;
     if (session->discard != NULL) {
         content_end_discarded(session);
     } else {
@@ -175,6 +177,7 @@ static void content_send_chunk(struct session *session, const char *text, size_t
 static void content_end_chunk(struct session *session)
 {
     session->state = SESSION_COMMAND;
+    session->requests++;
     if (session->relay->chunk_last) {
         session->relay->chunked = false;
         session->where_text = "END-OF-MESSAGE";

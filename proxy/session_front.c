@@ -436,6 +436,7 @@ static bool front_skip(struct session *session)
     }
     buffer_consume(&session->client_in, line.consumes);
     session->state = SESSION_COMMAND;
+    session->requests++;
     session->counts[SMTP_UNKNOWN].total++;
     session->where_text = "UNKNOWN";
     session_answer(session, SMTP_UNKNOWN, "500 5.5.2 Error: command too long\r\n");
@@ -475,12 +476,15 @@ bool session_run_front(struct session *session)
     }
     if (!complete)
         return false;
-    enum verdict verdict = session->state == SESSION_AUTH ? front_auth_line(session, &line)
-                                                          : front_command(session, &line);
+    bool exchange = session->state == SESSION_AUTH; /* with Postfix, the lines of one request */
+    enum verdict verdict =
+        exchange ? front_auth_line(session, &line) : front_command(session, &line);
     if (verdict == VERDICT_BLOCK) {
         session->blocked = true;
         return false;
     }
+    if (!exchange)
+        session->requests++;
     buffer_consume(&session->client_in, line.consumes);
     return true;
 }

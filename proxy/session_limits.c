@@ -8,12 +8,12 @@
 /* Clients that smtpd_client_event_limit_exceptions names are not counted. */
 static bool is_exempt(const struct session *session)
 {
-    return address_list_match(session->service->exempt, session->client.family,
+    return address_list_match(session->values->exempt, session->client.family,
                               session->client.bytes);
 }
 
 /* Refuse the connection in cleartext, or without a word where TLS would have to come first. Does
- * not wait for the client: connections that are not counted must not last. */
+ * not wait for the client: one connection too many must not last. */
 static void refuse_connection(struct session *session, const char *code, const char *why)
 {
     if (session->state == SESSION_WRAPPER)
@@ -52,7 +52,7 @@ static bool tls_rate_allows(const struct session *session)
     const struct session_limits *limits = &session->limits;
     uint32_t number;
 
-    return limits_tls_check(limits->shared, &session->service->limits, &limits->held, limits->now,
+    return limits_tls_check(limits->shared, &session->values->limits, &limits->held, limits->now,
                             &number) == LIMITS_OK;
 }
 
@@ -72,6 +72,18 @@ static void begin_wrapper(struct session *session)
     session_last_nothing(session);
 }
 
+bool session_limits_admit(struct session_limits *limits)
+{
+    return limits->shared == NULL || limits->held.counted ||
+           limits_admit(limits->shared, limits->slot, &limits->held) == LIMITS_OK;
+}
+
+void session_limits_refuse_all(struct session *session)
+{
+    log_total(session, "gatepost_session_limit");
+    refuse_connection(session, "421 4.3.2", "All server ports are busy");
+}
+
 void session_limits_connect(struct session *session)
 {
     struct session_limits *limits = &session->limits;
@@ -79,7 +91,7 @@ void session_limits_connect(struct session *session)
 
     if (limits->shared == NULL)
         return;
-    switch (limits_connect(limits->shared, limits->slot, &session->service->limits,
+    switch (limits_connect(limits->shared, limits->slot, &session->values->limits,
                            is_exempt(session) ? NULL : &session->client, limits->now, &limits->held,
                            &number)) {
     case LIMITS_OK:
@@ -93,16 +105,13 @@ void session_limits_connect(struct session *session)
         refuse_client(session, "rate", number);
         return;
     case LIMITS_TOTAL:
-        log_total(session, "gatepost_session_limit");
-        refuse_connection(session, "421 4.3.2", "All server ports are busy");
+        session_limits_refuse_all(session);
         return;
     }
 }
 
-void session_limits_end(struct session *session)
+void session_limits_end(struct session_limits *limits)
 {
-    struct session_limits *limits = &session->limits;
-
     if (limits->shared != NULL)
         limits_disconnect(limits->shared, limits->slot, &limits->held, limits->now);
 }
@@ -141,7 +150,7 @@ bool session_limits_handshake(struct session *session, bool resumed)
     if (limits->shared == NULL)
         return true;
     limits_handshake_end(limits->shared, limits->slot, &limits->held);
-    if (resumed || limits_tls_count(limits->shared, &session->service->limits, &limits->held,
+    if (resumed || limits_tls_count(limits->shared, &session->values->limits, &limits->held,
                                     limits->now, &number) == LIMITS_OK)
         return true;
     log_warning("New TLS session rate limit exceeded: %u from %s for service %s", number,
@@ -168,7 +177,7 @@ bool session_limits_mail(struct session *session)
         return true;
     if (limits->mail == SESSION_MAIL_NEW) {
         limits->mail = SESSION_MAIL_COUNTED;
-        if (limits_message(limits->shared, &session->service->limits, &limits->held, limits->now,
+        if (limits_message(limits->shared, &session->values->limits, &limits->held, limits->now,
                            &number) != LIMITS_OK) {
             limits->mail = SESSION_MAIL_REFUSED;
             log_warning("Message delivery request rate limit exceeded: %u from %s for service %s",
@@ -190,11 +199,11 @@ void session_limits_refuse_mail(struct session *session)
 
 void session_limits_reply(struct session *session, const char *code)
 {
-    const struct service *service = session->service;
+    const struct service_values *values = session->values;
     struct session_limits *limits = &session->limits;
 
-    if (service->soft_error_limit > 0 && limits->errors >= service->soft_error_limit &&
-        service->error_sleep > 0.)
+    if (values->soft_error_limit > 0 && limits->errors >= values->soft_error_limit &&
+        values->error_sleep > 0.)
         limits->pause = true;
     if (code[0] >= '4' && limits->errors < UINT32_MAX)
         limits->errors++;
@@ -206,9 +215,9 @@ void session_limits_command(struct session *session, enum smtp_verb verb)
 
     if (verb == SMTP_MAIL)
         limits->mail = SESSION_MAIL_NEW;
-    if (!smtp_verb_junk(verb) || session->service->junk_limit == 0)
+    if (!smtp_verb_junk(verb) || session->values->junk_limit == 0)
         return;
-    if (limits->junk > session->service->junk_limit) {
+    if (limits->junk > session->values->junk_limit) {
         if (limits->errors < UINT32_MAX)
             limits->errors++;
     } else {
@@ -224,8 +233,8 @@ void session_limits_delivered(struct session *session)
 
 bool session_limits_exhausted(const struct session *session)
 {
-    return session->service->hard_error_limit > 0 &&
-           session->limits.errors >= session->service->hard_error_limit;
+    return session->values->hard_error_limit > 0 &&
+           session->limits.errors >= session->values->hard_error_limit;
 }
 
 void session_limits_refuse_errors(struct session *session)

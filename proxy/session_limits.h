@@ -34,10 +34,15 @@ struct session_limits {
     bool pause; /* cleared by the driver when it is over */
 };
 
-/* Connected: may end the session. Wrapper mode: its handshake may begin as well. */
+/* There is a connection, and nothing more is known: takes its place among all sessions. False:
+ * there is none (see session_limits_refuse_all). */
+bool session_limits_admit(struct session_limits *limits);
+/* The last words in that case. */
+void session_limits_refuse_all(struct session *session);
+/* The client is known: may end the session. Wrapper mode: its handshake may begin as well. */
 void session_limits_connect(struct session *session);
-/* The session is over. */
-void session_limits_end(struct session *session);
+/* The session is over, or never began. */
+void session_limits_end(struct session_limits *limits);
 
 /* STARTTLS: true if the handshake may begin; else the client was told why not. */
 bool session_limits_starttls(struct session *session);

@@ -24,6 +24,7 @@
 #define PROBE_RETRY_MAX_SECONDS 60.
 #define TICKET_SECONDS 60.
 #define LOG_DELAY_SECONDS 0.02 /* so that many records go out together */
+#define STRESS_SECONDS 1.
 
 /* Stop or start to accept on all sockets. */
 static void worker_accepting(struct worker *worker, bool on)
@@ -268,6 +269,31 @@ static void worker_on_log_timer(struct ev_loop *loop, ev_timer *timer, int event
     log_flush();
 }
 
+/* Stress mode holds for new clients at once; for those that are waited for, and for the master's
+ * log, it is enough to look now and then, so that nobody has to be told. */
+static void worker_on_stress_timer(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    const struct channel_message changed = {.kind = CHANNEL_STRESS};
+    struct worker *worker = timer->data;
+    uint32_t changes = limits_stress_changes(worker->limits);
+
+    (void)events;
+    if (worker->stress_told != changes && channel_send(worker->channel.fd, &changed, -1) == 0)
+        worker->stress_told = changes;
+    if (worker->stress_seen != changes)
+        for (struct connection *one = worker->connections; one != NULL; one = one->next)
+            connection_retime(one);
+    worker->stress_seen = changes;
+    if (worker->connection_count == 0 && worker->stress_told == changes)
+        ev_timer_stop(loop, timer);
+}
+
+void worker_opened(struct worker *worker)
+{
+    if (!ev_is_active(&worker->stress_timer))
+        ev_timer_again(worker->loop, &worker->stress_timer);
+}
+
 /* The watchers of the process itself. */
 static void worker_watch(struct worker *worker)
 {
@@ -279,6 +305,10 @@ static void worker_watch(struct worker *worker)
     worker->ticket_timer.data = worker;
     ev_timer_start(worker->loop, &worker->ticket_timer);
     ev_init(&worker->log_timer, worker_on_log_timer);
+    ev_init(&worker->stress_timer, worker_on_stress_timer);
+    worker->stress_timer.repeat = STRESS_SECONDS;
+    worker->stress_timer.data = worker;
+    worker->stress_seen = worker->stress_told = limits_stress_changes(worker->limits);
     ev_idle_init(&worker->idle, worker_on_idle);
     worker->idle.data = worker;
     worker->again_end = &worker->again;

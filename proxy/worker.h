@@ -71,6 +71,9 @@ struct worker {
     ev_timer accept_pause;
     ev_timer ticket_timer; /* keys of session tickets grow old */
     ev_timer log_timer;    /* what was logged waits to be written */
+    ev_timer stress_timer; /* while there are connections: has stress mode begun or ended? */
+    uint32_t stress_seen;  /* limits_stress_changes, as the connections' timers know it */
+    uint32_t stress_told;  /* the same, as the master knows it */
     ev_idle idle; /* runs the connections that were not finished when others got their turn */
     struct connection *again;      /* these, the longest waiting first */
     struct connection **again_end; /* where the next one is put */
@@ -102,6 +105,9 @@ struct worker_job {
  * status.
  */
 int worker_run(const struct worker_job *job);
+
+/* A connection has been opened. */
+void worker_opened(struct worker *worker);
 
 /* Ask for a probe of LISTENER's backend, unless one is under way; connections that wait for it are
  * run when it is over. */

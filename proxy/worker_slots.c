@@ -52,8 +52,11 @@ struct worker_totals worker_totals_find(const struct config *config, size_t work
         sessions = possible;
     if (handshakes == 0)
         handshakes = sessions / HANDSHAKE_SHARE + 1;
-    return (struct worker_totals){.sessions = (uint32_t)sessions,
-                                  .handshakes = (uint32_t)handshakes};
+    return (struct worker_totals){
+        .sessions = (uint32_t)sessions,
+        .handshakes = (uint32_t)handshakes,
+        .stress = stress_levels_find(config, (uint32_t)sessions, (uint32_t)handshakes),
+    };
 }
 
 struct worker_slots *worker_slots_new(const struct worker_totals *totals, size_t workers)
@@ -73,8 +76,10 @@ struct worker_slots *worker_slots_new(const struct worker_totals *totals, size_t
         return NULL;
     slots->count = count;
     slots->limits = limits_new((uint32_t)room, totals->handshakes, count);
-    if (slots->limits != NULL)
+    if (slots->limits != NULL) {
+        worker_slots_set_stress(slots, totals);
         return slots;
+    }
     free(slots);
     return NULL;
 }
@@ -91,6 +96,16 @@ struct limits *worker_slots_limits(struct worker_slots *slots, const struct work
 {
     limits_set(slots->limits, totals->sessions, totals->handshakes);
     return slots->limits;
+}
+
+const struct limits *worker_slots_counters(const struct worker_slots *slots)
+{
+    return slots->limits;
+}
+
+void worker_slots_set_stress(struct worker_slots *slots, const struct worker_totals *totals)
+{
+    limits_set_stress(slots->limits, &totals->stress);
 }
 
 int worker_slots_take(struct worker_slots *slots)

@@ -16,10 +16,11 @@
 struct worker_totals {
     uint32_t sessions;   /* gatepost_session_limit */
     uint32_t handshakes; /* gatepost_handshake_limit */
+    struct stress_levels stress;
 };
 
 /* Totals of CONFIG for WORKERS workers, within what the limit on open files permits; a warning if
- * that is less than asked for. */
+ * that is less than asked for. stress_levels_check must have passed. */
 struct worker_totals worker_totals_find(const struct config *config, size_t workers,
                                         struct diag *diag);
 
@@ -32,6 +33,12 @@ void worker_slots_free(struct worker_slots *slots);
 
 /* The counters, with other totals for processes that are forked from now on. */
 struct limits *worker_slots_limits(struct worker_slots *slots, const struct worker_totals *totals);
+
+/* The counters, for a look at them. */
+const struct limits *worker_slots_counters(const struct worker_slots *slots);
+
+/* From now on overload is what TOTALS say, for all workers. */
+void worker_slots_set_stress(struct worker_slots *slots, const struct worker_totals *totals);
 
 /* A place that no worker has; -1 with errno: all are taken. */
 int worker_slots_take(struct worker_slots *slots);

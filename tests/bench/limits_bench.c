@@ -55,6 +55,7 @@ static double measure(struct limits *limits, unsigned slot, const struct scenari
         uint32_t which = scenario->clients != 0 ? i % scenario->clients : i;
 
         memcpy(client.bytes + 4, &which, sizeof which);
+        limits_admit(limits, slot, &session);
         limits_connect(limits, slot, &rules, &client, i >> 16, &session, &number);
         limits_disconnect(limits, slot, &session, i >> 16);
     }

@@ -121,6 +121,28 @@ def test_session_limit(strict, connect):
     wait_until(lambda: is_welcome(connect, daemon), "a place")
 
 
+def test_clients_that_are_sent_away_count(strict, connect):
+    """A connection is one, whatever it hears, until it is closed."""
+    daemon = strict(gatepost_session_limit="1",
+                    smtpd_tls_policy_maps="inline:{ { 127.0.0.3 reject } }")
+    refused = connect(daemon, "127.0.0.3")
+    assert refused.greeting.text == f"421 4.7.1 {HOSTNAME} Error: access denied"
+    assert connect(daemon).greeting.text == BUSY
+    refused.close()
+    wait_until(lambda: is_welcome(connect, daemon), "its place")
+
+
+def test_old_name_of_the_exceptions(make_gatepost, backend, connect):
+    """As in Postfix: it switches the default off, and nothing else."""
+    daemon = make_gatepost(backend.endpoint, smtpd_client_connection_count_limit="1",
+                           smtpd_client_connection_limit_exceptions="127.0.0.0/8")
+    assert is_welcome(connect, daemon) and not is_welcome(connect, daemon)
+    daemon.wait_log("warning: .*: smtpd_client_connection_limit_exceptions = 127.0.0.0/8: the old "
+                    "name of smtpd_client_event_limit_exceptions; ")
+    result = run_command("-c", daemon.directory, "config", "smtpd_client_event_limit_exceptions")
+    assert "$mynetworks" in result.stdout
+
+
 def test_handshake_limit(strict, connect):
     daemon = strict(gatepost_handshake_limit="1")
     first, second = connect(daemon), connect(daemon)

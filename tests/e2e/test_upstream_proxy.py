@@ -1,6 +1,7 @@
 """Behind a load balancer: the client is who the PROXY header says, if the sender may say so."""
 
 import itertools
+import json
 import re
 import socket
 import struct
@@ -11,6 +12,7 @@ import pytest
 from harness.client import Client, Closed
 from harness.daemon import HOSTNAME, run_command
 from harness.headers import split_delivered
+from harness.wait import wait_until
 
 LOCAL_ERROR = f"421 4.3.0 {HOSTNAME} Server local error"
 CLIENT, SERVER = ("192.0.2.7", 4711), ("198.51.100.1", 25)
@@ -52,9 +54,14 @@ def through_proxy(connect, daemon, header, greeting=True, **options):
     return client
 
 
+def check_words(client):
+    """421."""
+    assert client.reply().text == LOCAL_ERROR
+
+
 def check_refused(client):
     """421 and the end."""
-    assert client.reply().text == LOCAL_ERROR
+    check_words(client)
     assert client.rest() == b""
 
 
@@ -186,6 +193,65 @@ def test_limits_are_for_the_client(make_proxied, connect):
     clients = [through_proxy(connect, daemon, version2((address, 1)))
                for address in ("192.0.2.1", "192.0.2.2", "192.0.2.1")]
     assert [client.greeting.code for client in clients] == [220, 220, 421]
+
+
+@pytest.mark.parametrize("length, same, other", [
+    (None, "2001:db8:1:2:3:4fff:ffff:ffff", "2001:db8:1:2:3:5000::"),
+    ("64", "2001:db8:1:2:ffff::", "2001:db8:1:3::"),
+    ("128", "2001:db8:1:2:3:4000:0:1", "2001:db8:1:2:3:4000::"),
+    ("0", "fe80::1", None)])
+def test_clients_of_one_ipv6_network_are_one(make_proxied, connect, length, same, other):
+    """smtpd_client_ipv6_prefix_length, by default 84; IPv4 clients are something else."""
+    parameters = {"smtpd_client_ipv6_prefix_length": length} if length else {}
+    daemon = make_proxied(smtpd_client_connection_count_limit="1", **parameters)
+    first = "2001:db8:1:2:3:4000:0:1"
+    rows = [(first, 220), (same, 421), *([(other, 220), (other, 421)] if other else []),
+            ("192.0.2.1", 220), ("::ffff:192.0.2.1", 421)]
+    clients = []
+    for address, code in rows:
+        server = SERVER6 if ":" in address else SERVER
+        clients.append(through_proxy(connect, daemon, version2((address, 1), server)))
+        assert clients[-1].greeting.code == code, address
+    daemon.wait_log(r"warning: Connection concurrency limit exceeded: 2 from "
+                    rf"unknown\[{same}\] for service ")
+    clients[0].quit()
+    wait_until(lambda: through_proxy(connect, daemon, version2((same, 1), SERVER6)).greeting.code
+               == 220, "the place of the one that left")
+
+
+def sessions_of(daemon):
+    """How many count for gatepost_session_limit."""
+    result = run_command("-c", daemon.directory, "status", "--json")
+    return json.loads(result.stdout)["load"]["sessions"]
+
+
+def test_connections_without_a_header_count(make_proxied, connect):
+    """For gatepost_session_limit, from the first moment to the last."""
+    daemon = make_proxied(gatepost_session_limit="2", smtpd_upstream_proxy_timeout="300s")
+    waiting = [connect(daemon, greeting=False) for _ in range(2)]
+    waiting[0].send(version2()[:20])
+    wait_until(lambda: sessions_of(daemon) == 2, "both to be counted")
+    late = connect(daemon, greeting=False)
+    assert late.reply().text == f"421 4.3.2 {HOSTNAME} All server ports are busy"
+    assert late.rest() == b""
+    daemon.wait_log(r"warning: gatepost_session_limit reached: refusing unknown\[127\.0\.0\.2\]")
+    waiting[0].send(version2()[20:])
+    assert waiting[0].reply().code == 220
+    assert sessions_of(daemon) == 2
+    waiting[1].close()
+    wait_until(lambda: sessions_of(daemon) == 1, "a place")
+    assert through_proxy(connect, daemon, version2()).greeting.code == 220
+
+
+@pytest.mark.slow
+def test_connections_that_are_refused_count(make_proxied, connect):
+    """As long as they are there, which is not for long."""
+    daemon = make_proxied(smtpd_upstream_proxy_timeout="1s")
+    refused = [connect(daemon, "127.0.0.3", greeting=False), connect(daemon, greeting=False)]
+    for client in refused:
+        check_words(client)
+    assert sessions_of(daemon) == 2
+    wait_until(lambda: sessions_of(daemon) == 0, "the end of both")
 
 
 def test_postfix_sees_the_client(make_proxied, connect, postfix, recipient):

@@ -238,6 +238,25 @@ static void files(void **state)
         const char *findings;
     } rows[] = {
         {"stress = yes\n", PARAM_smtpd_timeout, "10s", ""},
+        {"stress = yes\n", PARAM_smtpd_per_request_deadline, "yes", ""},
+        {"smtpd_per_request_deadline = yes\n", PARAM_smtpd_per_request_deadline, "yes", ""},
+        /* old names, as in Postfix */
+        {"smtpd_per_record_deadline = yes\n", PARAM_smtpd_per_request_deadline, "yes",
+         "I F, line 1: smtpd_per_record_deadline = yes: the old name of "
+         "smtpd_per_request_deadline, whose default it is|"},
+        {"smtpd_per_record_deadline = no\nstress = yes\n", PARAM_smtpd_per_request_deadline, "no",
+         "I F, line 1: smtpd_per_record_deadline = no: the old name of "
+         "smtpd_per_request_deadline, whose default it is|"},
+        {"smtpd_per_record_deadline = x\n", PARAM_smtpd_per_request_deadline, NULL,
+         "I F, line 1: smtpd_per_record_deadline = x: the old name of "
+         "smtpd_per_request_deadline, whose default it is|"
+         "E default value: smtpd_per_request_deadline = x: bad boolean value: specify yes or no|"},
+        {"mynetworks = ::1\n", PARAM_smtpd_client_event_limit_exceptions, "::1", ""},
+        {"smtpd_client_connection_limit_exceptions = ::2\n",
+         PARAM_smtpd_client_event_limit_exceptions, "",
+         "W F, line 1: smtpd_client_connection_limit_exceptions = ::2: the old name of "
+         "smtpd_client_event_limit_exceptions; as in Postfix, no client is exempt if only the old "
+         "name is set|"},
         {"smtpd_tls_cert_file = /c\n", PARAM_smtpd_tls_key_file, "/c", ""},
         {"smtpd_tls_eccert_file = /e\n", PARAM_smtpd_tls_eckey_file, "/e", ""},
         {"gatepost_state_directory = /s\n", PARAM_gatepost_control_socket, "/s/control", ""},

@@ -37,6 +37,22 @@ static struct client_address make(const char *text)
     return address;
 }
 
+/* A client connects: its place among all, then its own. */
+static enum limits_verdict join(struct limits *limits, unsigned slot,
+                                const struct limits_rules *rules,
+                                const struct client_address *client, uint64_t now,
+                                struct limits_session *session, uint32_t *number)
+{
+    *session = (struct limits_session){0};
+    *number = 0;
+    if (limits_admit(limits, slot, session) != LIMITS_OK)
+        return LIMITS_TOTAL;
+    enum limits_verdict verdict = limits_connect(limits, slot, rules, client, now, session, number);
+    if (verdict != LIMITS_OK)
+        limits_disconnect(limits, slot, session, now);
+    return verdict;
+}
+
 /* --- stories --------------------------------------------------------------------------------- */
 
 enum act { CONNECT, EXEMPT, LEAVE, MESSAGE, TLS_CHECK, TLS_COUNT, SHAKE, SHAKEN, END };
@@ -185,12 +201,12 @@ static enum limits_verdict play(struct limits *limits, const struct limits_rules
     *number = 0;
     switch (step->act) {
     case CONNECT:
-        verdict = limits_connect(limits, slot, rules, &client, step->now, session, number);
+        verdict = join(limits, slot, rules, &client, step->now, session, number);
         if (verdict == LIMITS_OK)
             *number = limits_connections(limits, rules, &client);
         return verdict;
     case EXEMPT:
-        return limits_connect(limits, slot, rules, NULL, step->now, session, number);
+        return join(limits, slot, rules, NULL, step->now, session, number);
     case LEAVE:
         limits_disconnect(limits, slot, session, step->now);
         return LIMITS_OK;
@@ -256,11 +272,9 @@ static void test_services(void **state)
     uint32_t number;
 
     (void)state;
-    assert_int_equal(limits_connect(limits, 0, &smtp, &client, 1, &sessions[0], &number),
-                     LIMITS_OK);
-    assert_int_equal(limits_connect(limits, 0, &submission, &client, 1, &sessions[1], &number),
-                     LIMITS_OK);
-    assert_int_equal(limits_connect(limits, 0, &smtp, &client, 1, &refused, &number),
+    assert_int_equal(join(limits, 0, &smtp, &client, 1, &sessions[0], &number), LIMITS_OK);
+    assert_int_equal(join(limits, 0, &submission, &client, 1, &sessions[1], &number), LIMITS_OK);
+    assert_int_equal(join(limits, 0, &smtp, &client, 1, &refused, &number),
                      LIMITS_TOO_MANY_CONNECTIONS);
     limits_free(limits);
 }
@@ -277,18 +291,17 @@ static void test_total(void **state)
     (void)state;
     for (unsigned i = 0; i < SESSIONS; i++)
         assert_int_equal(
-            limits_connect(limits, i % 2, &rules, i % 3 ? &client : NULL, 1, &sessions[i], &number),
+            join(limits, i % 2, &rules, i % 3 ? &client : NULL, 1, &sessions[i], &number),
             LIMITS_OK);
-    assert_int_equal(limits_connect(limits, 0, &rules, &client, 1, &refused, &number),
-                     LIMITS_TOTAL);
-    assert_int_equal(limits_connect(limits, 0, &rules, NULL, 1, &refused, &number), LIMITS_TOTAL);
+    assert_int_equal(join(limits, 0, &rules, &client, 1, &refused, &number), LIMITS_TOTAL);
+    assert_int_equal(join(limits, 0, &rules, NULL, 1, &refused, &number), LIMITS_TOTAL);
     limits_disconnect(limits, 0, &refused, 1); /* held nothing */
     assert_int_equal(limits_sessions(limits), SESSIONS);
     limits_set(limits, SESSIONS + 1, 2);
-    assert_int_equal(limits_connect(limits, 0, &rules, NULL, 1, &refused, &number), LIMITS_OK);
+    assert_int_equal(join(limits, 0, &rules, NULL, 1, &refused, &number), LIMITS_OK);
     limits_set(limits, 1, 2);
     limits_disconnect(limits, 0, &refused, 1);
-    assert_int_equal(limits_connect(limits, 0, &rules, NULL, 1, &refused, &number), LIMITS_TOTAL);
+    assert_int_equal(join(limits, 0, &rules, NULL, 1, &refused, &number), LIMITS_TOTAL);
     limits_worker_died(limits, 1);
     assert_int_equal(limits_sessions(limits), SESSIONS / 2);
     limits_worker_died(limits, 0);
@@ -331,17 +344,14 @@ static void test_full(void **state)
     (void)state;
     for (uint32_t i = 0; i < MANY; i++) {
         struct client_address client = numbered(i);
-        assert_int_equal(limits_connect(limits, 0, &rules, &client, 1, &sessions[i], &number),
-                         LIMITS_OK);
+        assert_int_equal(join(limits, 0, &rules, &client, 1, &sessions[i], &number), LIMITS_OK);
     }
     for (uint32_t i = 0; i < MANY; i++) {
         struct client_address client = numbered(i);
         assert_int_equal(limits_connections(limits, &rules, &client), 1);
         limits_disconnect(limits, 0, &sessions[i], 1);
-        assert_int_equal(limits_connect(limits, 0, &rules, &client, 1, &sessions[i], &number),
-                         LIMITS_OK);
-        assert_int_equal(limits_connect(limits, 0, &rules, &client, 1, &refused, &number),
-                         LIMITS_TOTAL);
+        assert_int_equal(join(limits, 0, &rules, &client, 1, &sessions[i], &number), LIMITS_OK);
+        assert_int_equal(join(limits, 0, &rules, &client, 1, &refused, &number), LIMITS_TOTAL);
     }
     limits_worker_died(limits, 0);
     assert_int_equal(limits_sessions(limits), 0);
@@ -360,12 +370,12 @@ static void test_flood(void **state)
     uint32_t number;
 
     (void)state;
-    assert_int_equal(limits_connect(limits, 0, &rules, &client, 1, &session, &number), LIMITS_OK);
+    assert_int_equal(join(limits, 0, &rules, &client, 1, &session, &number), LIMITS_OK);
     limits_message(limits, &rules, &session, 1, &number);
     for (uint32_t i = 0; i < 100000; i++) {
         struct client_address stranger = numbered(i);
-        assert_int_equal(
-            limits_connect(limits, 0, &rules, &stranger, 1 + i / 5000, &other, &number), LIMITS_OK);
+        assert_int_equal(join(limits, 0, &rules, &stranger, 1 + i / 5000, &other, &number),
+                         LIMITS_OK);
         limits_disconnect(limits, 0, &other, 1 + i / 5000);
     }
     assert_int_equal(limits_connections(limits, &rules, &client), 1);
@@ -446,7 +456,7 @@ static void run_one_client(struct limits *limits, struct shared *shared, unsigne
 
     meet(shared);
     for (int i = 0; i < 60; i++)
-        if (limits_connect(limits, slot, &one_rules, &client, 1, &session, &number) == LIMITS_OK)
+        if (join(limits, slot, &one_rules, &client, 1, &session, &number) == LIMITS_OK)
             atomic_fetch_add(&shared->accepted, 1);
 }
 
@@ -491,8 +501,7 @@ static void hammer(struct limits *limits, struct shared *shared, unsigned slot, 
                 atomic_fetch_add(&shared->messages[random % CLIENTS], 1);
             limits_disconnect(limits, slot, session, 1);
             atomic_fetch_sub(&shared->held[slot][random % CLIENTS], 1);
-        } else if (limits_connect(limits, slot, &many_rules, &client, 1, session, &number) ==
-                   LIMITS_OK) {
+        } else if (join(limits, slot, &many_rules, &client, 1, session, &number) == LIMITS_OK) {
             atomic_fetch_add(&shared->held[slot][random % CLIENTS], 1);
             limits_handshake_begin(limits, slot, session);
         }
@@ -537,7 +546,7 @@ static void test_hammer(void **state)
     for (uint32_t i = 0; i < CLIENTS; i++) {
         struct client_address client = numbered(i);
 
-        limits_connect(limits, PROCESSES, &many_rules, &client, 1, &session, &number);
+        join(limits, PROCESSES, &many_rules, &client, 1, &session, &number);
         limits_message(limits, &many_rules, &session, 1, &number);
         assert_int_equal(number, atomic_load(&shared->messages[i]) + 1);
         limits_disconnect(limits, PROCESSES, &session, 1);

@@ -116,10 +116,12 @@ static void fixture_begin(struct fixture *fixture, const struct limits_wanted *l
                                         .hostname = "mx.test",
                                         .banner = "mx.test ESMTP",
                                         .line_limit = 2048,
-                                        .soft_error_limit = limits->soft,
-                                        .hard_error_limit = limits->hard,
-                                        .junk_limit = limits->junk != 0 ? limits->junk : 1000,
-                                        .error_sleep = 1.};
+                                        .values = {
+                                            .soft_error_limit = limits->soft,
+                                            .hard_error_limit = limits->hard,
+                                            .junk_limit = limits->junk != 0 ? limits->junk : 1000,
+                                            .error_sleep = 1.,
+                                        }};
     session_begin(&fixture->session, &fixture->service, &no_tls);
 }
 

@@ -47,8 +47,8 @@ class PrivatePostfix:
     def _control(self, command):
         subprocess.run([_SCRIPT, command, self.directory], check=True)
 
-    def start(self):
-        """Makes it and starts it."""
+    def start(self, services=()):
+        """Makes it and starts it, with more lines of master.cf."""
         self._control("create")
         with open(os.path.join(self.directory, "etc/master.cf"), "a", encoding="ascii") as file:
             service = "inet n - n - - smtpd"
@@ -56,6 +56,7 @@ class PrivatePostfix:
                        f"127.0.0.1:{self.xclient_port} {service}{_XCLIENT}\n"
                        f"127.0.0.1:{self.plain_port} {service}\n"
                        f"front unix n - n - - smtpd{_PROXY}\n")
+            file.writelines(line + "\n" for line in services)
         self._control("start")
         return self
 
