@@ -75,6 +75,7 @@ void relay_expect(struct relay *relay, enum expect_kind kind, enum smtp_verb ver
                   const char *text);
 bool relay_queue_full(const struct relay *relay);
 const struct expect *relay_head(const struct relay *relay); /* NULL: nothing is due */
+const struct expect *relay_last(const struct relay *relay); /* likewise */
 void relay_pop(struct relay *relay);
 
 #endif

@@ -225,8 +225,6 @@ static void backend_chunk_part(struct session *session, const struct arrived *ar
         backend_pass_on(session, arrived, SMTP_BDAT);
     else if (arrived->reply.code >= 400 && relay->chunk_error == NULL)
         relay->chunk_error = backend_normalized(arrived, &length);
-    else if (arrived->reply.code >= 300 && arrived->reply.code < 400)
-        backend_nonsense(session, arrived);
 }
 
 /* The reply to a chunk of the client's. */
@@ -255,10 +253,6 @@ static void backend_chunk(struct session *session, const struct arrived *arrived
 static void backend_plain(struct session *session, const struct arrived *arrived,
                           enum smtp_verb verb)
 {
-    if (arrived->reply.code >= 300 && arrived->reply.code < 400) {
-        backend_nonsense(session, arrived);
-        return;
-    }
     if (arrived->reply.code < 300 && verb == SMTP_MAIL)
         session->transaction = true;
     if (arrived->reply.code < 300 && verb == SMTP_RSET)
@@ -284,10 +278,6 @@ static void backend_auth(struct session *session, const struct arrived *arrived)
 {
     int code = arrived->reply.code;
 
-    if (code >= 300 && code != 334 && code < 400) {
-        backend_nonsense(session, arrived);
-        return;
-    }
     if (code == 334) {
         backend_copy(session, arrived);
         session->state = SESSION_AUTH;
@@ -296,6 +286,13 @@ static void backend_auth(struct session *session, const struct arrived *arrived)
     if (code < 300)
         session->authenticated = true;
     backend_pass_on(session, arrived, SMTP_AUTH);
+}
+
+/* "Go on" is an answer to DATA and AUTH only. */
+static bool backend_is_misplaced(enum expect_kind kind, int code)
+{
+    return code >= 300 && code < 400 && !(kind == EXPECT_DATA && code == 354) &&
+           !(kind == EXPECT_AUTH && code == 334);
 }
 
 /* One complete reply in a session that is set up. */
@@ -309,6 +306,10 @@ static void backend_arrived(struct session *session, const struct arrived *arriv
         return;
     }
     const struct expect expected = *head;
+    if (backend_is_misplaced(expected.kind, arrived->reply.code)) {
+        backend_nonsense(session, arrived);
+        return;
+    }
     relay_pop(relay);
     switch (expected.kind) {
     case EXPECT_REPLY:
@@ -330,10 +331,6 @@ static void backend_arrived(struct session *session, const struct arrived *arriv
         backend_chunk(session, arrived);
         break;
     case EXPECT_END:
-        if (arrived->reply.code >= 300 && arrived->reply.code < 400) {
-            backend_nonsense(session, arrived);
-            break;
-        }
         session->transaction = false;
         if (arrived->reply.code < 300)
             session_limits_delivered(session);

@@ -60,6 +60,8 @@ static int upstream_resolve(struct upstream *upstream, struct diag *diag)
     size_t count = 0;
     for (const struct addrinfo *one = found; one != NULL; one = one->ai_next)
         count++;
+    if (count == 0)
+        abort(); /* getaddrinfo(3) gives one at least */
     upstream->addresses = calloc(count, sizeof(*upstream->addresses));
     upstream->address_lengths = calloc(count, sizeof(*upstream->address_lengths));
     if (upstream->addresses == NULL || upstream->address_lengths == NULL)
