@@ -130,12 +130,7 @@ static void connection_destroy(struct connection *connection)
         worker->connections = connection->next;
     if (connection->next != NULL)
         connection->next->previous = connection->previous;
-    if (connection->queued_again)
-        for (struct connection **link = &worker->again; *link != NULL; link = &(*link)->next_again)
-            if (*link == connection) {
-                *link = connection->next_again;
-                break;
-            }
+    connection_not_again(connection);
     worker->connection_count--;
     atomic_fetch_sub(&worker->stats->open, 1);
     free(connection);
@@ -293,7 +288,7 @@ static bool connection_serve(struct connection *connection)
     }
     if (session->wants_capabilities) {
         worker_probe(connection->listener);
-        return false;
+        return !session->wants_capabilities; /* it may have failed at once */
     }
     if ((session->state == SESSION_STARTTLS || session->state == SESSION_WRAPPER) &&
         connection->phase == CONNECTION_CLEARTEXT && buffer_length(&session->client_out) == 0) {
@@ -310,6 +305,11 @@ static void connection_check_end(struct connection *connection)
 
     if (connection->phase == CONNECTION_LINGER || connection->dead)
         return;
+    if (session_is_lost(session) && connection->tls_failed) {
+        connection->reason = "lost connection";
+        connection_linger(connection); /* the alert must arrive */
+        return;
+    }
     if (session_is_lost(session)) {
         connection_die(connection, "lost connection");
         return;
@@ -342,7 +342,7 @@ static void connection_arm(struct connection *connection)
         (buffer_length(&session->client_out) > 0 || connection->tls_wants_write))
         client |= EV_WRITE;
     if (connection->backend_fd >= 0 && !session->limits.pause) {
-        if (buffer_length(&session->client_out) < SESSION_OUT_HIGH)
+        if (buffer_length(&session->client_out) < SESSION_REPLIES_HIGH)
             backend = EV_READ;
         if (session->relay != NULL && buffer_length(&session->relay->out) > 0)
             backend |= EV_WRITE;

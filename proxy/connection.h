@@ -41,6 +41,7 @@ struct connection {
     bool backend_readable;
     bool tls_wants_write; /* TLS cannot go on before it can send */
     bool tls_wants_key;   /* ...before the key process has answered */
+    bool tls_failed;      /* the client broke the protocol, and was sent an alert */
     bool queued_again;
     bool working;                   /* connection_work is on the stack */
     bool dead;                      /* destroy when it is left */

@@ -7,8 +7,10 @@
 #include <time.h>
 
 #include "proxy/connection_timer.h"
+#include "proxy/smtp_reply.h"
 
-#define READ_SIZE 65536 /* more is not read at once, but for what was read ahead */
+#define READ_SIZE 65536          /* more is not read at once, but for what was read ahead */
+#define READ_COMMANDS_SIZE 16384 /* where it is commands, which may have to wait */
 #define RECORD_SIZE 16384
 /* What is read beyond what TLS asks for: when that is little, and when it is much. */
 #define AHEAD_SMALL 4096
@@ -19,6 +21,14 @@
 static bool is_transient(int error)
 {
     return error == EAGAIN || error == EWOULDBLOCK || error == EINTR;
+}
+
+/* How much to read from the client, more or less. */
+static size_t read_client_size(const struct connection *connection)
+{
+    const enum session_state state = connection->session.state;
+
+    return state == SESSION_DATA || state == SESSION_BDAT ? READ_SIZE : READ_COMMANDS_SIZE;
 }
 
 /* TLS asks for the head of a record, then for the rest of it. More is read each time, so that many
@@ -39,7 +49,8 @@ ssize_t connection_tls_recv(void *arg, void *buffer, size_t length)
         errno = EAGAIN;
         return -1;
     }
-    size_t more = length < LARGE ? AHEAD_SMALL : AHEAD_LARGE;
+    size_t more =
+        length < LARGE || read_client_size(connection) < READ_SIZE ? AHEAD_SMALL : AHEAD_LARGE;
     struct iovec parts[] = {{buffer, length}, {buffer_reserve(ahead, more), more}};
     struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
     ssize_t got = recvmsg(connection->client_fd, &message, MSG_DONTWAIT);
@@ -96,8 +107,9 @@ static void client_gone(struct connection *connection)
 static bool read_client_plain(struct connection *connection)
 {
     struct buffer *in = &connection->session.client_in;
-    char *room = buffer_reserve(in, READ_SIZE);
-    ssize_t got = recv(connection->client_fd, room, READ_SIZE, MSG_DONTWAIT);
+    const size_t size = read_client_size(connection);
+    char *room = buffer_reserve(in, size);
+    ssize_t got = recv(connection->client_fd, room, size, MSG_DONTWAIT);
 
     if (got < 0 && is_transient(errno)) {
         connection->client_readable = false;
@@ -107,7 +119,7 @@ static bool read_client_plain(struct connection *connection)
         client_gone(connection);
         return true;
     }
-    connection->client_readable = got == READ_SIZE;
+    connection->client_readable = (size_t)got == size;
     buffer_commit(in, (size_t)got);
     return true;
 }
@@ -117,6 +129,7 @@ static bool read_client_plain(struct connection *connection)
 static bool read_client_tls(struct connection *connection)
 {
     struct buffer *in = &connection->session.client_in;
+    const size_t size = read_client_size(connection);
     enum tls_result result;
     size_t total = 0;
     size_t got;
@@ -124,7 +137,7 @@ static bool read_client_tls(struct connection *connection)
     connection->tls_wants_write = false;
     do {
         char *room = buffer_reserve(in, RECORD_SIZE);
-        connection->client_sated = total >= READ_SIZE;
+        connection->client_sated = total >= size;
         result = tls_conn_read(connection->tls, room, RECORD_SIZE, &got);
         buffer_commit(in, got);
         total += got;
@@ -140,9 +153,12 @@ static bool read_client_tls(struct connection *connection)
         connection->tls_wants_write = true;
         connection->client_readable = false;
         break;
+    case TLS_FAILED:
+        connection->tls_failed = true;
+        client_gone(connection);
+        return true;
     case TLS_CLOSED:
     case TLS_LOST:
-    case TLS_FAILED:
         client_gone(connection);
         return true;
     }
@@ -165,7 +181,8 @@ bool connection_read_backend(struct connection *connection)
     struct session *session = &connection->session;
 
     if (!connection->backend_readable || session->relay == NULL || connection->backend_fd < 0 ||
-        buffer_length(&session->client_out) >= SESSION_OUT_HIGH)
+        buffer_length(&session->client_out) >= SESSION_REPLIES_HIGH ||
+        buffer_length(&session->relay->in) >= SMTP_REPLY_MAX) /* a reply, or what cannot be one */
         return false;
     char *room = buffer_reserve(&session->relay->in, READ_SIZE);
     ssize_t got = recv(connection->backend_fd, room, READ_SIZE, MSG_DONTWAIT);
@@ -303,7 +320,23 @@ void connection_again(struct connection *connection)
     if (connection->queued_again)
         return;
     connection->queued_again = true;
-    connection->next_again = worker->again;
-    worker->again = connection;
+    connection->next_again = NULL;
+    *worker->again_end = connection;
+    worker->again_end = &connection->next_again;
     ev_idle_start(worker->loop, &worker->idle);
+}
+
+void connection_not_again(struct connection *connection)
+{
+    struct worker *worker = connection->worker;
+    struct connection **link = &worker->again;
+
+    if (!connection->queued_again)
+        return;
+    while (*link != connection)
+        link = &(*link)->next_again;
+    *link = connection->next_again;
+    if (worker->again_end == &connection->next_again)
+        worker->again_end = link;
+    connection->queued_again = false;
 }

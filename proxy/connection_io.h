@@ -36,5 +36,7 @@ uint64_t connection_clock(void);
 
 /* Run the connection once more after everybody else had a turn. */
 void connection_again(struct connection *connection);
+/* It does not wait for that any more. */
+void connection_not_again(struct connection *connection);
 
 #endif

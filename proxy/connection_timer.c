@@ -65,7 +65,7 @@ bool connection_waits_for_client(const struct connection *connection)
     /* A client that does not take what the backend says, or the last words, is not to be waited for
      * as long as a backend. */
     return session->ending != SESSION_GOES_ON || !session_waits_for_backend(session) ||
-           buffer_length(&session->client_out) >= SESSION_OUT_HIGH;
+           buffer_length(&session->client_out) >= SESSION_REPLIES_HIGH;
 }
 
 /* When the present wait is over. */

@@ -16,6 +16,7 @@
 #include "proxy/unix_connect.h"
 
 #define BACKOFF_FIRST 0.1
+#define BACKOFF_SERVED_MAX 1. /* of one that had served: what ends it must not end the service */
 #define BACKOFF_MAX 30.
 #define BACKOFF_FORGIVEN 10. /* a worker that lived this long starts anew without delay */
 #define KILL_EXTRA_SECONDS 10.
@@ -220,14 +221,15 @@ static void reap_child(struct generation *generation, struct child *child, int s
     generation->events->load(generation);
 }
 
-/* Start CHILD again, later if it did not live long. */
-static void restart_later(struct generation *generation, struct child *child)
+/* Start CHILD again, later if it did not live long; SERVED: it had been ready. */
+static void restart_later(struct generation *generation, struct child *child, bool served)
 {
-    double lived = ev_now(generation->loop) - child->started;
+    const double lived = ev_now(generation->loop) - child->started;
+    const double most = served ? BACKOFF_SERVED_MAX : BACKOFF_MAX;
 
-    child->backoff = lived > BACKOFF_FORGIVEN            ? BACKOFF_FIRST
-                     : child->backoff * 2. < BACKOFF_MAX ? child->backoff * 2.
-                                                         : BACKOFF_MAX;
+    child->backoff = lived > BACKOFF_FORGIVEN ? BACKOFF_FIRST : child->backoff * 2.;
+    if (child->backoff > most)
+        child->backoff = most;
     ev_timer_set(&child->restart, child->backoff, 0.);
     ev_timer_start(generation->loop, &child->restart);
 }
@@ -237,6 +239,7 @@ static void on_exit_of_child(struct ev_loop *loop, ev_child *watcher, int events
     struct child *child = watcher->data;
     struct generation *generation = child->owner;
     bool keys = child->role == CHILD_KEYS;
+    bool served = child->ready;
     int status = watcher->rstatus;
 
     (void)loop;
@@ -255,10 +258,10 @@ static void on_exit_of_child(struct ev_loop *loop, ev_child *watcher, int events
         if (generation_is_over(generation))
             generation->events->ended(generation);
         else if (keys)
-            restart_later(generation, child);
+            restart_later(generation, child, served);
         return;
     case GENERATION_SERVING:
-        restart_later(generation, child);
+        restart_later(generation, child, served);
     }
 }
 
@@ -302,7 +305,7 @@ static void start_child(struct generation *generation, struct child *child)
     }
     if (worker && (keys = generation_keys_way(generation)) < 0) {
         release_slot(generation, child);
-        restart_later(generation, child);
+        restart_later(generation, child, true); /* the key process is gone, it was well itself */
         return;
     }
     if (child_start(child, &generation->plan, keys, forget_master) != 0) {

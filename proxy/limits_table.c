@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #define HOLDERS_SHIFT 44
 #define SLOT_SHIFT 32
@@ -399,6 +400,17 @@ static void finish_making(struct limits_bucket *bucket, unsigned slot)
         atomic_store(&bucket->maker, make_state(0, slot, state_step(maker)));
 }
 
+/* Nothing is held by SLOT: its counts are zero, which costs no memory where it is whole pages. */
+static void give_back_memory(const struct limits_table *table, unsigned slot)
+{
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    const uintptr_t start = ((uintptr_t)held_by(table, slot, 0) + page - 1) & ~(page - 1);
+    const uintptr_t end = (uintptr_t)held_by(table, slot, table->entry_count) & ~(page - 1);
+
+    if (start < end)
+        (void)madvise((void *)start, end - start, MADV_REMOVE); /* if not, they just stay */
+}
+
 void limits_table_recover(struct limits_table *table, unsigned slot)
 {
     struct limits_slot *dead = &table->slots[slot];
@@ -420,6 +432,7 @@ void limits_table_recover(struct limits_table *table, unsigned slot)
             atomic_store_explicit(held, 0, memory_order_relaxed);
         }
     }
+    give_back_memory(table, slot);
 }
 
 /* --- memory ---------------------------------------------------------------------------------- */

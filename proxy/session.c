@@ -200,7 +200,9 @@ bool session_waits_for_client(const struct session *session)
     case SESSION_COMMAND:
     case SESSION_SKIP:
     case SESSION_AUTH:
-        return buffer_length(&session->client_out) < SESSION_OUT_HIGH;
+        /* Commands that wait for their replies to be fetched are enough: no more of them. */
+        return buffer_length(&session->client_out) < SESSION_REPLIES_HIGH &&
+               buffer_length(&session->client_in) <= session_line_max(session);
     case SESSION_DATA:
     case SESSION_BDAT:
         return relay == NULL || buffer_length(&relay->out) == 0;

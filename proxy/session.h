@@ -57,8 +57,10 @@ struct session_tls {
     const char *(*server_name)(const struct session *session);
 };
 
-/* Output to one side that waits to be sent beyond this stops the intake from the other. */
+/* Output that waits to be sent beyond this stops the intake from the other side: content to the
+ * backend, and replies to the client. */
 #define SESSION_OUT_HIGH 65536
+#define SESSION_REPLIES_HIGH 16384
 
 #define SESSION_MAGIC 0x73657373u
 

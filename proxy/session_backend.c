@@ -375,7 +375,8 @@ bool session_run_backend(struct session *session)
         return false;
     if (backend_answer_local(session))
         return true;
-    if (buffer_length(&relay->in) == 0 || buffer_length(&session->client_out) >= SESSION_OUT_HIGH)
+    if (buffer_length(&relay->in) == 0 ||
+        buffer_length(&session->client_out) >= SESSION_REPLIES_HIGH)
         return false;
     arrived.text = buffer_data(&relay->in);
     switch (smtp_reply_parse(arrived.text, buffer_length(&relay->in), &arrived.reply)) {

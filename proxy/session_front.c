@@ -451,10 +451,15 @@ static bool front_next_is_no_command(const struct session *session)
     return last != NULL && (last->kind == EXPECT_AUTH || last->kind == EXPECT_DATA);
 }
 
+size_t session_line_max(const struct session *session)
+{
+    return (session->state == SESSION_AUTH ? AUTH_LINE_MAX : session->service->line_limit) + 2;
+}
+
 bool session_run_front(struct session *session)
 {
     struct line line;
-    size_t limit = session->state == SESSION_AUTH ? AUTH_LINE_MAX : session->service->line_limit;
+    const size_t most = session_line_max(session);
 
     session->blocked = false;
     if (session->state == SESSION_SKIP)
@@ -469,10 +474,10 @@ bool session_run_front(struct session *session)
             session_limits_refuse_errors(session);
         return !session->blocked;
     }
-    if (buffer_length(&session->client_out) >= SESSION_OUT_HIGH)
+    if (buffer_length(&session->client_out) >= SESSION_REPLIES_HIGH)
         return false;
     bool complete = front_next_line(&session->client_in, &line);
-    if (complete ? line.length > limit : buffer_length(&session->client_in) > limit + 2) {
+    if (complete ? line.length + 2 > most : buffer_length(&session->client_in) > most) {
         front_too_long(session);
         return true;
     }

@@ -12,6 +12,9 @@ bool session_run_front(struct session *session);   /* session_front.c: command l
 bool session_run_content(struct session *session); /* session_content.c: DATA and BDAT */
 bool session_run_backend(struct session *session); /* session_backend.c: replies */
 
+/* The most input without a line end that may still become a good line. */
+size_t session_line_max(const struct session *session);
+
 /* Answer VERB here: at once, or in its turn behind the replies that are still due. TEXT is
  * constant, a complete reply with its line end. Its code tells whether the command counts as
  * successful. */

@@ -10,6 +10,7 @@
 
 #include "proxy/channel.h"
 #include "proxy/connection.h"
+#include "proxy/connection_io.h"
 #include "proxy/log.h"
 #include "proxy/sandbox.h"
 #include "proxy/service_tickets.h"
@@ -232,15 +233,15 @@ static void worker_on_channel(struct ev_loop *loop, ev_io *io, int events)
 static void worker_on_idle(struct ev_loop *loop, ev_idle *idle, int events)
 {
     struct worker *worker = idle->data;
-    struct connection *batch = worker->again;
+    size_t turns = 0;
 
     (void)events;
-    worker->again = NULL;
-    for (struct connection *one = batch; one != NULL; one = one->next_again)
-        one->queued_again = false;
-    while (batch != NULL) {
-        struct connection *one = batch;
-        batch = one->next_again;
+    for (const struct connection *one = worker->again; one != NULL; one = one->next_again)
+        turns++;
+    /* Working on one may put it behind the others, and may end others, which then have left. */
+    for (; turns > 0 && worker->again != NULL; turns--) {
+        struct connection *one = worker->again;
+        connection_not_again(one);
         connection_work(one);
     }
     if (worker->again == NULL)
@@ -310,6 +311,7 @@ static void worker_watch(struct worker *worker)
     worker->stress_seen = worker->stress_told = limits_stress_changes(worker->limits);
     ev_idle_init(&worker->idle, worker_on_idle);
     worker->idle.data = worker;
+    worker->again_end = &worker->again;
     ev_set_priority(&worker->idle, EV_MAXPRI);
     ev_signal_init(&worker->sigterm, worker_on_sigterm, SIGTERM);
     worker->sigterm.data = worker;

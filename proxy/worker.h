@@ -75,7 +75,8 @@ struct worker {
     uint32_t stress_seen;  /* limits_stress_changes, as the connections' timers know it */
     uint32_t stress_told;  /* the same, as the master knows it */
     ev_idle idle; /* runs the connections that were not finished when others got their turn */
-    struct connection *again;
+    struct connection *again;      /* these, the longest waiting first */
+    struct connection **again_end; /* where the next one is put */
     char ciphertext_in[WORKER_CIPHERTEXT_SIZE];
     char client_in[WORKER_SCRATCH_SIZE];
     char client_out[WORKER_SCRATCH_SIZE];

@@ -12,7 +12,9 @@ from harness.backend import Backend
 from harness.certs import make_certificate
 from harness.client import Client
 from harness.daemon import BINARY, HOOKS, HOSTNAME, Gatepost
+from harness.ports import free_port
 from harness.postfix import DOMAIN, PrivatePostfix
+from harness.sink import Sink
 
 _daemons = []  # of the test that is running: their output is shown if it fails
 
@@ -103,6 +105,14 @@ def make_backend():
 def backend(make_backend):
     """The usual scripted backend: PROXY version 2, all capabilities."""
     return make_backend()
+
+
+@pytest.fixture
+def sink(directory):
+    """A fast backend for crowds, which keeps a record of what it accepted."""
+    instance = Sink(free_port(), os.path.join(directory, "accepted"))
+    yield instance
+    instance.kill()
 
 
 @pytest.fixture

@@ -1,10 +1,11 @@
 """Nobody can hold a session for longer than the operator allows."""
 
+import threading
 import time
 
 import pytest
 
-from harness.backend_dialogue import HANG
+from harness.backend_dialogue import HANG, After, Say
 from harness.daemon import HOSTNAME
 
 TIMEOUT_REPLY = f"421 4.4.2 {HOSTNAME} Error: timeout exceeded"
@@ -133,3 +134,42 @@ def test_client_timeout_does_not_run_while_the_backend_thinks(make_gatepost, bac
     assert "timeout exceeded" not in reply.text
     assert 2.5 < time.monotonic() - start < 15
     assert not backend.messages
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["cleartext", "TLS"])
+def test_client_clock_starts_with_the_reply(make_gatepost, backend, connect, tls):
+    """A client that waited long for the backend has all of smtpd_timeout for its next command."""
+    daemon = make_gatepost(backend.endpoint, smtpd_timeout="2s", gatepost_workers="1")
+    client = connect(daemon)
+    client.ehlo()
+    if tls:
+        client.starttls()
+        client.ehlo()
+    client.envelope("r@gatepost.test")
+    client.expect(354, "DATA")
+    answer = threading.Event()
+    backend.arm("END", After(answer, b"250 2.0.0 Ok\r\n"))
+    client.send(b"Subject: x\r\n\r\n.\r\n")
+    start = time.monotonic()
+    threading.Timer(3, answer.set).start()
+    assert client.reply().code == 250
+    assert time.monotonic() - start > 2.5
+    check_timeout(client, time.monotonic())
+
+
+def test_deaf_client_is_not_the_backends_fault(make_gatepost, backend, connect):
+    """Replies of the backend wait for a client that fetches none: it is the client's time that runs
+    out, however short the backend's is."""
+    daemon = make_gatepost(backend.endpoint, smtpd_timeout="3s", gatepost_backend_timeout="1s")
+    client = connect(daemon)
+    client.ehlo()
+    client.envelope("r@gatepost.test")
+    backend.arm("RCPT", Say(b"250 2.1.5 " + b"x" * 490 + b"\r\n"))
+    client.socket.settimeout(0.5)
+    try:
+        for _ in range(1000):
+            client.send(b"RCPT TO:<r@gatepost.test>\r\n" * 1000)
+    except OSError:
+        pass  # nothing goes any more
+    daemon.wait_log(r"timeout after RCPT from unknown\[127\.0\.0\.2\]")
+    assert "warning: backend" not in daemon.log()

@@ -68,7 +68,7 @@ static void check_bounds(const struct session *session)
 
     require(buffer_length(&session->client_in) <= 2 * READ_MAX, "client_in is too long");
     require(buffer_length(&session->client_out) <=
-                SESSION_OUT_HIGH + 2 * SMTP_REPLY_MAX + CAPABILITIES_REPLY_MAX + 8192,
+                SESSION_REPLIES_HIGH + 2 * SMTP_REPLY_MAX + CAPABILITIES_REPLY_MAX + 8192,
             "client_out is too long");
     if (relay == NULL)
         return;
@@ -89,12 +89,13 @@ static void check_waits(const struct session *session)
             "it waits for nobody");
 }
 
-/* Show the model what is new, and let it flow. */
-static void watch(struct run *run)
+/* Show the model what is new, and let it flow. True if something did. */
+static bool watch(struct run *run)
 {
     struct session *session = &run->session;
     struct buffer *out = &session->client_out;
     bool open = is_open(session);
+    bool flows = false;
 
     check_bounds(session);
     if (buffer_length(out) > run->client_seen)
@@ -102,6 +103,7 @@ static void watch(struct run *run)
                               buffer_length(out) - run->client_seen);
     run->client_seen = buffer_length(out);
     if (!run->client_held) {
+        flows = buffer_length(out) > 0;
         buffer_free(out);
         run->client_seen = 0;
     }
@@ -117,10 +119,12 @@ static void watch(struct run *run)
                                    buffer_length(to) - run->backend_seen);
         run->backend_seen = buffer_length(to);
         if (!run->backend_held) {
+            flows = flows || buffer_length(to) > 0;
             buffer_free(to);
             run->backend_seen = 0;
         }
     }
+    return flows;
 }
 
 /* After the handshake nothing is known of what was said before. */
@@ -146,7 +150,8 @@ static void bytes(struct run *run, bool client, const char *data, size_t length,
     size_t total = length;
 
     if (client ? !session_waits_for_client(session)
-               : !is_open(session) || buffer_length(&session->client_out) >= SESSION_OUT_HIGH)
+               : !is_open(session) || buffer_length(&session->client_out) >= SESSION_REPLIES_HIGH ||
+                     buffer_length(&session->relay->in) >= SMTP_REPLY_MAX)
         return;
     if (length > READ_MAX || length == 0)
         return;
@@ -226,8 +231,9 @@ static void step(struct run *run, char kind, const char *data, size_t length)
         bytes(run, false, data, length, kind == 'b');
     else
         other_event(run, kind);
-    session_run(&run->session);
-    watch(run);
+    do
+        session_run(&run->session);
+    while (watch(run) && run->session.ending == SESSION_GOES_ON);
     check_waits(&run->session);
 }
 
@@ -244,7 +250,7 @@ static void leave(struct run *run)
     struct session *session = &run->session;
 
     run->client_held = run->backend_held = false;
-    watch(run);
+    (void)watch(run);
     for (int i = 0; i < STEPS_TO_THE_END && !is_over(session); i++) {
         if (session->state == SESSION_STARTTLS || session->state == SESSION_WRAPPER)
             return; /* the driver's handshake sees the end of file */
@@ -307,7 +313,7 @@ static void set_up(struct run *run, const uint8_t flags[3])
                   flags[0] & 64 ? &session_stage_tls_refusing : &session_stage_tls);
     if (!run->service.wrappermode)
         session_greet(&run->session, "x", flags[0] >> 7);
-    watch(run);
+    (void)watch(run);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -7,9 +7,11 @@ there; nothing more is said after that) or END (the reply after the final dot).
 
 import socket
 import struct
+import threading
 from dataclasses import dataclass, field
 
 from . import proxy_header
+from .wait import DEADLINE
 
 DROP = "drop"  # close the connection
 RESET = "reset"  # close it with a TCP reset
@@ -23,6 +25,14 @@ class Say:
     data: bytes
     slowly: bool = False
     then: str = ""
+
+
+@dataclass(frozen=True)
+class After:
+    """Wait for the event, then send these bytes as the reply."""
+
+    event: threading.Event
+    data: bytes
 
 
 @dataclass
@@ -88,6 +98,9 @@ class Dialogue:
             raise Ended from None
 
     def act(self, action):
+        if isinstance(action, After):
+            action.event.wait(DEADLINE)
+            action = Say(action.data)
         if isinstance(action, Say):
             self.send(action.data, action.slowly)
             action = action.then

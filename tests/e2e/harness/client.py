@@ -41,11 +41,12 @@ def tls_context(minimum=None, maximum=None, group=None, ciphers="DEFAULT:@SECLEV
 
 
 class Client:
-    """One connection. address is (host, port); source is the local host to connect from."""
+    """One connection. address is (host, port); source is the local host to connect from; connected
+    is a socket that is connected already."""
 
-    def __init__(self, address, source=None, greeting=True, timeout=DEADLINE):
+    def __init__(self, address, source=None, greeting=True, timeout=DEADLINE, connected=None):
         source_address = (source, 0) if source else None
-        self.socket = socket.create_connection(address, timeout, source_address)
+        self.socket = connected or socket.create_connection(address, timeout, source_address)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._buffer = b""
         self.greeting = self.reply() if greeting else None

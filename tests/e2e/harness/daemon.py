@@ -13,6 +13,7 @@ BINARY = os.environ.get("GATEPOST", "")
 KEYS_NAME = "gatepost-keys"
 HOOKS = os.environ.get("GATEPOST_HOOKS", "")  # the same, built with --define=test_hooks=1
 HOSTNAME = "front.gatepost.test"
+_SHOWN = 30_000  # of a log, to a person
 _SANITIZER_REPORT = re.compile(r"(ERROR|WARNING): \w+Sanitizer|runtime error:")
 
 
@@ -190,8 +191,8 @@ class Gatepost:
         return read_text(self.stderr_path)
 
     def output(self):
-        """Log and standard error, for a person."""
-        return f"--- maillog\n{self.log()}--- stderr\n{self.stderr()}"
+        """Log and standard error, for a person; the end of what is too long."""
+        return f"--- maillog\n{self.log()[-_SHOWN:]}--- stderr\n{self.stderr()[-_SHOWN:]}"
 
     def wait_log(self, pattern, deadline=None):
         """Waits for a line that matches; returns the match."""
