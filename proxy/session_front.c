@@ -443,17 +443,17 @@ static bool front_skip(struct session *session)
     return true;
 }
 
+size_t session_line_max(const struct session *session)
+{
+    return (session->state == SESSION_AUTH ? AUTH_LINE_MAX : session->service->line_limit) + 2;
+}
+
 /* The next line may belong to an AUTH exchange, or be content: the backend has to say so. */
 static bool front_next_is_no_command(const struct session *session)
 {
     const struct expect *last = session->relay != NULL ? relay_last(session->relay) : NULL;
 
     return last != NULL && (last->kind == EXPECT_AUTH || last->kind == EXPECT_DATA);
-}
-
-size_t session_line_max(const struct session *session)
-{
-    return (session->state == SESSION_AUTH ? AUTH_LINE_MAX : session->service->line_limit) + 2;
 }
 
 bool session_run_front(struct session *session)

@@ -49,9 +49,8 @@ static size_t find_set(struct loader *loader, const char *files)
 }
 
 /* An entry of a map. */
-static void take(void *ctx, const struct tls_sni_entry *entry)
+static void take(struct loader *loader, const struct tls_sni_entry *entry)
 {
-    struct loader *loader = ctx;
     unsigned errors = loader->diag->errors;
     size_t set = find_set(loader, entry->files);
     if (set == SIZE_MAX) {
@@ -99,7 +98,7 @@ static void settle(struct loader *loader)
     free(loader->found);
 }
 
-struct tls_sni_table *tls_sni_load(const char *maps, const char *origin, const char *ocsp_suffix,
+struct tls_sni_table *tls_sni_load(const struct tls_sni_list *list, const char *ocsp_suffix,
                                    struct diag *diag)
 {
     struct loader loader = {.sni = text_alloc(1, sizeof *loader.sni),
@@ -107,8 +106,8 @@ struct tls_sni_table *tls_sni_load(const char *maps, const char *origin, const c
                             .diag = diag,
                             .good = true};
     loader.sni->references = 1;
-    if (tls_sni_maps_read(maps, origin, take, &loader, diag) != 0) {
-        loader.good = false;
+    for (size_t i = 0; i < list->count; i++) {
+        take(&loader, &list->entries[i]);
     }
     settle(&loader);
     if (!loader.good) {

@@ -186,6 +186,7 @@ def test_sigterm_lets_a_transaction_finish(gatepost, connect, postfix, recipient
     busy.send(b"second half\r\n.\r\n")
     assert busy.reply().code == 250
     assert busy.reply().code == 421
+    assert busy.rest() == b""
     gatepost.wait()
     assert postfix.wait_mail(address).endswith(b"first half\nsecond half\n")
 
