@@ -338,7 +338,7 @@ static bool content_run_bdat(struct session *session)
 
 bool session_run_content(struct session *session)
 {
-    if (buffer_length(&session->client_out) >= SESSION_OUT_HIGH)
+    if (buffer_length(&session->client_out) >= SESSION_REPLIES_HIGH)
         return false; /* replies that wait behind it must not be taken for later ones */
     if (session->state == SESSION_DATA)
         return content_run_data(session);

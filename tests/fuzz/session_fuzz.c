@@ -70,7 +70,7 @@ static void check_bounds(const struct session *session)
 
     require(buffer_length(&session->client_in) <= 2 * READ_MAX, "client_in is too long");
     require(buffer_length(&session->client_out) <=
-                SESSION_OUT_HIGH + 2 * SMTP_REPLY_MAX + CAPABILITIES_REPLY_MAX + 8192,
+                SESSION_REPLIES_HIGH + 2 * SMTP_REPLY_MAX + CAPABILITIES_REPLY_MAX + 8192,
             "client_out is too long");
     if (relay == NULL)
         return;
@@ -152,7 +152,8 @@ static void bytes(struct run *run, bool client, const char *data, size_t length,
     size_t total = length;
 
     if (client ? !session_waits_for_client(session)
-               : !is_open(session) || buffer_length(&session->client_out) >= SESSION_OUT_HIGH)
+               : !is_open(session) || buffer_length(&session->client_out) >= SESSION_REPLIES_HIGH ||
+                     buffer_length(&session->relay->in) >= SMTP_REPLY_MAX)
         return;
     if (length > READ_MAX || length == 0)
         return;
@@ -237,7 +238,7 @@ static void step(struct run *run, char kind, const char *data, size_t length)
         other_event(run, kind);
     do
         session_run(&run->session);
-    while (watch(run));
+    while (watch(run) && run->session.ending == SESSION_GOES_ON);
     check_waits(&run->session);
 }
 
