@@ -202,22 +202,22 @@ bool connection_read_backend(struct connection *connection)
         return false;
     char *room = buffer_reserve(&session->relay->in, READ_SIZE);
     ssize_t got = recv(connection->backend_fd, room, READ_SIZE, MSG_DONTWAIT);
-    if (got < 0 && is_transient(errno)) {
+    if (got < 0 && is_transient(errno) && connection->backend_error == 0) {
         connection->backend_readable = false;
         return false;
     }
-    connection->backend_active = ev_now(connection->worker->loop);
-    connection->backend_readable = got == READ_SIZE;
+    connection->backend_readable = got == READ_SIZE || connection->backend_error != 0;
     if (got > 0) {
         buffer_commit(&session->relay->in, (size_t)got);
         return true;
     }
-    int error = got < 0 ? errno : 0;
+    int error = connection->backend_error != 0 ? connection->backend_error : got < 0 ? errno : 0;
     session_run(session); /* what it said before it left is still true */
-    if (session->limits.pause) {
+    if (session->limits.pause || buffer_length(&session->client_out) >= SESSION_REPLIES_HIGH) {
         connection->backend_readable =
             true; /* it has not had its say; the end will be seen again */
-        return true;
+        connection->backend_error = error;
+        return session->limits.pause;
     }
     if (session->relay != NULL && session->relay->state != RELAY_LOST)
         session_backend_eof(session, error);
@@ -238,12 +238,13 @@ bool connection_write_backend(struct connection *connection)
         return false;
     connection->backend_active = ev_now(connection->worker->loop);
     if (sent < 0) {
-        /* Its last words may explain it: they are read first, then the end of file. */
+        /* Its last words may explain it: they are read first. */
+        connection->backend_error = errno;
         buffer_free(out);
         connection->backend_readable = true;
         return true;
     }
-    buffer_consume(out, (size_t)sent);
+    relay_sent(session->relay, (size_t)sent);
     return true;
 }
 

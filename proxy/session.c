@@ -265,6 +265,25 @@ bool session_backend_idles(const struct session *session)
            session->relay->state == RELAY_READY && relay_head(session->relay) == NULL;
 }
 
+bool session_sends_verdict(const struct session *session)
+{
+    const struct relay *relay = session->relay;
+    const struct expect *head = relay != NULL ? relay_head(relay) : NULL;
+
+    return head != NULL && relay->state == RELAY_READY &&
+           (head->kind == EXPECT_END || head->kind == EXPECT_BDAT) && relay->sent < head->due;
+}
+
+double session_backend_patience(const struct session *session)
+{
+    const struct upstream *upstream = session->service->upstream;
+    const struct relay *relay = session->relay;
+
+    if (relay == NULL || relay->state != RELAY_SETUP)
+        return upstream->timeout;
+    return upstream_setup_patience(upstream, relay->backend, relay->tried);
+}
+
 bool session_is_lost(const struct session *session)
 {
     const struct relay *relay = session->relay;
@@ -308,6 +327,7 @@ void session_tls_established(struct session *session)
     free(session->helo);
     session->helo = NULL;
     session->esmtp = false;
+    session->promised = 0;
     session->authenticated = false;
     session->chunks_refused = false;
     session->tls = true;

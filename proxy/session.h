@@ -98,6 +98,7 @@ struct session {
     bool pipelining_noted;
     bool draining;          /* gatepost is stopping: end at the next pause */
     const char *refusal;    /* the next command is answered with 421 and this */
+    unsigned promised;      /* extensions that EHLO's reply announced, a set of enum extension */
     char *helo;             /* HELO name. Owned; NULL: none was given. */
     char *discard;          /* content goes nowhere; this is the reply at its end. Owned. */
     bool discard_ends;      /* and that reply ends the session */
@@ -134,6 +135,12 @@ bool session_waits_for_backend(const struct session *session);
 
 /* True if a backend is in use, but nothing is under way with it. */
 bool session_backend_idles(const struct session *session);
+
+/* True if the end of a message waits to be sent to the backend. */
+bool session_sends_verdict(const struct session *session);
+
+/* How many seconds the backend may take for what it is waited for. */
+double session_backend_patience(const struct session *session);
 
 /* True if the client is gone and nothing that it still waits for is under way: end the session,
  * once what is in client_out was sent. */

@@ -126,7 +126,7 @@ void session_content_refuse_chunk(struct session *session, uint64_t size, bool l
     char reply[100];
 
     session_drop_relay(session);
-    session->relay = relay_new();
+    session->relay = relay_new(backend_choose(&session->service->upstream->list, 0));
     session_content_begin_chunk(session, size, last);
     snprintf(reply, sizeof(reply), "551 5.0.0 Discarded %llu bytes after earlier error\r\n",
              (unsigned long long)size);
@@ -250,8 +250,11 @@ static bool content_run_counted(struct session *session)
     }
     relay->stream.bytes_in += length;
     relay->chunk_left -= length;
-    if (relay->chunk_left == 0)
+    if (relay->chunk_left == 0) {
+        if (session->discard == NULL)
+            relay_expect_extend(relay); /* no reply counts before the last of it was sent */
         content_end_chunk(session);
+    }
     return true;
 }
 
@@ -335,7 +338,7 @@ static bool content_run_bdat(struct session *session)
 
 bool session_run_content(struct session *session)
 {
-    if (buffer_length(&session->client_out) >= SESSION_OUT_HIGH)
+    if (buffer_length(&session->client_out) >= SESSION_REPLIES_HIGH)
         return false; /* replies that wait behind it must not be taken for later ones */
     if (session->state == SESSION_DATA)
         return content_run_data(session);

@@ -197,6 +197,24 @@ static size_t skip_blanks(const char *line, size_t length, size_t at)
     return at;
 }
 
+size_t smtp_path_end(const struct smtp_command *command)
+{
+    const char *colon = memchr(command->args, ':', command->args_length);
+    size_t length = command->args_length;
+
+    if (colon == NULL) {
+        return length;
+    }
+    size_t at = skip_blanks(command->args, length, (size_t)(colon - command->args) + 1);
+    return skip_word(command->args, length, at);
+}
+
+size_t smtp_next_word(const char *text, size_t length, size_t at, size_t *begin)
+{
+    *begin = skip_blanks(text, length, at);
+    return skip_word(text, length, *begin) - *begin;
+}
+
 /* Offset behind "MAIL FROM:" and the path; LENGTH if it is not such a command. */
 static size_t skip_mail_path(const char *line, size_t length)
 {

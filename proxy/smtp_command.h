@@ -70,6 +70,13 @@ bool smtp_command_is_header(const struct smtp_command *command);
  * RFC 3030). n is at most INT64_MAX. */
 int smtp_bdat_parse(const struct smtp_command *command, uint64_t *size, bool *last);
 
+/* "FROM:<path> NAME=value ..." or "TO:...": the offset in ARGS of what follows the path. */
+size_t smtp_path_end(const struct smtp_command *command);
+
+/* The next word of TEXT (LENGTH bytes) from offset AT on: its length, and where it BEGINs; 0: there
+ * is none. A word ends at a blank outside of quotes and <>. */
+size_t smtp_next_word(const char *text, size_t length, size_t at, size_t *begin);
+
 /*
  * Rewrite "MAIL FROM:<...> SIZE=n ..." so that n includes ADDED more bytes (RFC 1870). Writes the
  * command, without line end, into OUT (CAPACITY bytes) and returns its length; a command without a

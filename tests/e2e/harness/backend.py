@@ -63,13 +63,14 @@ class Backend:
             except OSError:
                 pass  # the other end was faster
 
-    def arm(self, step, action):
-        """From now on, do this at that step. None: behave."""
-        self._actions[step] = action
+    def arm(self, step, action, client=None):
+        """From now on, do this at that step, for all or for the client with this address. None:
+        behave."""
+        self._actions[step, client] = action
 
-    def action(self, step):
+    def action(self, step, client=None):
         """What is armed for a step."""
-        return self._actions.get(step)
+        return self._actions.get((step, client)) or self._actions.get((step, None))
 
     @property
     def sessions(self):
