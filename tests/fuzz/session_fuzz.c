@@ -23,7 +23,7 @@
 #define LINE_LIMIT 512
 #define READ_MAX 65536
 #define REPEAT_MAX 16384
-#define STEPS_TO_THE_END 200
+#define STEPS_TO_THE_END 20000 /* each reply may be followed by a pause */
 
 /* Client and backend bytes; connected, failed, end of file, timeout; TLS; client's timeout, drain,
  * now, end of file; probe good, failed; hold either end's output or let it flow; end of a pause;
@@ -299,6 +299,7 @@ static void set_up(struct run *run, const uint8_t flags[3])
         .bare_newline_code = 550,
         .received_header = (flags[1] & 8) == 0,
         .bare_newline = modes[(flags[1] >> 5) & 3],
+        .bare_newline_code = 550,
         .line_limit = LINE_LIMIT,
         .values =
             {
