@@ -172,7 +172,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (size == 0)
         return 0;
-    log_set_sink(no_log, NULL);
+    log_set_sink(no_log, NULL, NULL);
     begin(&run, data[0]);
     for (size_t at = 1; at + 2 <= size && run.session.ending == SESSION_GOES_ON;) {
         uint8_t kind = data[at] % 11;
