@@ -262,11 +262,10 @@ static void connection_arm(struct connection *connection)
     int backend = 0;
 
     (void)connection_pauses(connection);
-    if (connection->phase == CONNECTION_LINGER || connection->phase == CONNECTION_PROXY)
-        client = EV_READ;
-    else if (connection->phase == CONNECTION_HANDSHAKE)
+    if (connection->phase == CONNECTION_HANDSHAKE)
         client = connection->tls_wants_key ? 0 : connection->tls_wants_write ? EV_WRITE : EV_READ;
-    else if (session_waits_for_client(session))
+    else if (connection->phase == CONNECTION_LINGER || connection->phase == CONNECTION_PROXY ||
+             session_waits_for_client(session))
         client = EV_READ;
     if (connection->phase != CONNECTION_LINGER && !session->limits.pause &&
         (buffer_length(&session->client_out) > 0 || connection->tls_wants_write))

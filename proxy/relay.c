@@ -62,6 +62,12 @@ const struct expect *relay_head(const struct relay *relay)
     return relay->queue_length > 0 ? &relay->queue[relay->queue_head] : NULL;
 }
 
+const struct expect *relay_last(const struct relay *relay)
+{
+    unsigned last = relay->queue_head + relay->queue_length - 1;
+    return relay->queue_length > 0 ? &relay->queue[last % RELAY_QUEUE_MAX] : NULL;
+}
+
 void relay_pop(struct relay *relay)
 {
     relay->queue_head = (relay->queue_head + 1) % RELAY_QUEUE_MAX;

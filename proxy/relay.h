@@ -92,6 +92,7 @@ bool relay_queue_full(const struct relay *relay);
 /* The last entry's command goes on up to the end of what now waits in OUT: a chunk's content. */
 void relay_expect_extend(struct relay *relay);
 const struct expect *relay_head(const struct relay *relay); /* NULL: nothing is due */
+const struct expect *relay_last(const struct relay *relay); /* likewise */
 void relay_pop(struct relay *relay);
 
 /* The first COUNT bytes of OUT have gone to the backend. */

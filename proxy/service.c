@@ -6,6 +6,8 @@
 
 #include "policy/stress.h"
 
+#include "tls/sni_maps.h"
+
 #include "proxy/service_rules.h"
 
 static const struct {
@@ -113,8 +115,9 @@ struct service *service_new(const char *name, const struct config *config,
     service->upstream = upstream_new(config, diag);
     bool rules = service_rules_new(service, twin, diag) == 0;
     bool values = service_set_values(service, diag) == 0;
-    if (service->main.policy == NULL || service->upstream == NULL || !rules || !values ||
-        service_set_proxies(service, diag) != 0) {
+    bool made = service->main.policy != NULL && service->upstream != NULL && rules && values;
+    if (!made || service_set_proxies(service, diag) != 0 ||
+        service_read_names(service, diag) != 0) {
         service_free(service);
         return NULL;
     }
@@ -147,6 +150,7 @@ void service_free(struct service *service)
     service_values_free(&service->stressed);
     address_list_free(service->proxies);
     service_rules_free(service);
+    tls_sni_list_free(service->names);
     tls_ticket_keys_unref(service->ticket_keys);
     free(service);
 }

@@ -39,6 +39,7 @@ struct service {
     bool owns_table;
     struct tls_rule *rules; /* by the table's settings index */
     size_t rule_count;
+    struct tls_sni_list *names; /* tls_server_sni_maps as it was read; NULL: no TLS. Owned. */
     struct tls_ticket_keys *ticket_keys; /* of service_tickets; NULL: each context has its own */
     struct upstream *upstream;
     const char *hostname; /* myhostname */
@@ -63,6 +64,13 @@ struct service {
  */
 struct service *service_new(const char *name, const struct config *config,
                             const struct service *twin, struct diag *diag);
+
+/* Read tls_server_sni_maps, if some peer gets TLS; service_new does it. Returns 0, or -1 after
+ * reporting to DIAG. */
+int service_read_names(struct service *service, struct diag *diag);
+
+/* Tell EACH the paths of all files that certificates, keys and authorities are read from. */
+void service_each_credential_path(const struct service *service, tls_path_visitor *each, void *ctx);
 
 /*
  * Load certificates and keys: for the key process. If none is configured, self-signed ones in the

@@ -167,19 +167,19 @@ void session_run(struct session *session)
         progress = false;
         if (session->limits.pause)
             return;
-        if (session->relay != NULL)
-            progress = session_run_backend(session);
-        if (session->limits.pause)
-            return;
+        if (session->relay != NULL && session_run_backend(session)) {
+            progress = true; /* all that was said belongs to what was sent before */
+            continue;
+        }
         switch (session->state) {
         case SESSION_COMMAND:
         case SESSION_SKIP:
         case SESSION_AUTH:
-            progress = session_run_front(session) || progress;
+            progress = session_run_front(session);
             break;
         case SESSION_DATA:
         case SESSION_BDAT:
-            progress = session_run_content(session) || progress;
+            progress = session_run_content(session);
             break;
         case SESSION_WRAPPER:
         case SESSION_STARTTLS:

@@ -215,8 +215,6 @@ static void backend_chunk_part(struct session *session, const struct session_rep
         session_discard_content(session, backend_normalized(arrived, &length), false);
     else if (arrived->reply.code >= 400 && relay->chunk_error == NULL)
         relay->chunk_error = backend_normalized(arrived, &length);
-    else if (arrived->reply.code >= 300 && arrived->reply.code < 400)
-        session_backend_nonsense(session, arrived);
 }
 
 /* The reply to a chunk of the client's. */
@@ -227,9 +225,6 @@ static void backend_chunk(struct session *session, const struct session_reply *a
 
     if (early) {
         backend_unsolicited(session, arrived);
-    } else if (arrived->reply.code >= 300 && arrived->reply.code < 400) {
-        session_backend_nonsense(session, arrived);
-        return;
     } else if (relay->chunk_error != NULL && !backend_hangs_up(arrived)) {
         session_limits_reply(session, relay->chunk_error);
         buffer_append(&session->client_out, relay->chunk_error, strlen(relay->chunk_error));
@@ -247,10 +242,6 @@ static void backend_chunk(struct session *session, const struct session_reply *a
 /* The end of data is there: the backend's verdict on the message. */
 static void backend_verdict(struct session *session, const struct session_reply *arrived)
 {
-    if (arrived->reply.code >= 300 && arrived->reply.code < 400) {
-        session_backend_nonsense(session, arrived);
-        return;
-    }
     session->transaction = false;
     if (arrived->reply.code < 300)
         session_limits_delivered(session);
@@ -260,10 +251,6 @@ static void backend_verdict(struct session *session, const struct session_reply 
 /* QUIT: whatever the answer is, it is the last. */
 static void backend_bye(struct session *session, const struct session_reply *arrived)
 {
-    if (arrived->reply.code >= 300 && arrived->reply.code < 400) {
-        session_backend_nonsense(session, arrived);
-        return;
-    }
     session_backend_pass_on(session, arrived, SMTP_QUIT);
     session->state = SESSION_ENDING;
     session->ending = SESSION_CLOSE;
@@ -273,10 +260,6 @@ static void backend_bye(struct session *session, const struct session_reply *arr
 static void backend_plain(struct session *session, const struct session_reply *arrived,
                           enum smtp_verb verb)
 {
-    if (arrived->reply.code >= 300 && arrived->reply.code < 400) {
-        session_backend_nonsense(session, arrived);
-        return;
-    }
     if (arrived->reply.code < 300 && verb == SMTP_MAIL)
         session->transaction = true;
     if (arrived->reply.code < 300 && verb == SMTP_RSET)
@@ -302,10 +285,6 @@ static void backend_auth(struct session *session, const struct session_reply *ar
 {
     int code = arrived->reply.code;
 
-    if (code >= 300 && code != 334 && code < 400) {
-        session_backend_nonsense(session, arrived);
-        return;
-    }
     if (code == 334) {
         backend_copy(session, arrived);
         session->state = SESSION_AUTH;
@@ -316,10 +295,21 @@ static void backend_auth(struct session *session, const struct session_reply *ar
     session_backend_pass_on(session, arrived, SMTP_AUTH);
 }
 
+/* "Go on" is an answer to DATA and AUTH only. */
+static bool backend_is_misplaced(enum expect_kind kind, int code)
+{
+    return code >= 300 && code < 400 && !(kind == EXPECT_DATA && code == 354) &&
+           !(kind == EXPECT_AUTH && code == 334);
+}
+
 /* The reply to what was EXPECTED. */
 static void backend_answered(struct session *session, const struct session_reply *arrived,
                              const struct expect *expected)
 {
+    if (backend_is_misplaced(expected->kind, arrived->reply.code)) {
+        session_backend_nonsense(session, arrived);
+        return;
+    }
     switch (expected->kind) {
     case EXPECT_REPLY:
         backend_plain(session, arrived, expected->verb);

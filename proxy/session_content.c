@@ -48,6 +48,7 @@ void session_content_begin_data(struct session *session)
 {
     content_begin(session, true);
     session->state = SESSION_DATA;
+    session->blocked = false; /* what came before the 354 may have been content */
     session->where_text = "DATA";
     session->requests++;
 }
@@ -289,6 +290,8 @@ static bool content_run_bdat(struct session *session)
 
 bool session_run_content(struct session *session)
 {
+    if (buffer_length(&session->client_out) >= SESSION_OUT_HIGH)
+        return false; /* replies that wait behind it must not be taken for later ones */
     if (session->state == SESSION_DATA)
         return content_run_data(session);
     return content_run_bdat(session);

@@ -502,6 +502,14 @@ size_t session_line_max(const struct session *session)
     return (session->state == SESSION_AUTH ? AUTH_LINE_MAX : session->service->line_limit) + 2;
 }
 
+/* The next line may belong to an AUTH exchange, or be content: the backend has to say so. */
+static bool front_next_is_no_command(const struct session *session)
+{
+    const struct expect *last = session->relay != NULL ? relay_last(session->relay) : NULL;
+
+    return last != NULL && (last->kind == EXPECT_AUTH || last->kind == EXPECT_DATA);
+}
+
 bool session_run_front(struct session *session)
 {
     struct line line;
@@ -510,9 +518,8 @@ bool session_run_front(struct session *session)
     session->blocked = false;
     if (session->state == SESSION_SKIP)
         return front_skip(session);
-    if (session->state == SESSION_COMMAND && session->relay != NULL && session->relay->barrier &&
-        relay_head(session->relay) != NULL && relay_head(session->relay)->kind == EXPECT_AUTH) {
-        session->blocked = true; /* the next line may belong to the AUTH exchange */
+    if (session->state == SESSION_COMMAND && front_next_is_no_command(session)) {
+        session->blocked = true;
         return false;
     }
     if (session->state == SESSION_COMMAND && session_limits_exhausted(session)) {

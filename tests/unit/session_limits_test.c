@@ -11,8 +11,8 @@
 
 #include "policy/tls_policy.h"
 
-#include "proxy/log.h"
 #include "proxy/session.h"
+#include "tests/unit/session_stage.h"
 
 #define BAD "XCLIENT x\r\n"
 #define BAD_REPLY "500 5.5.2 Error: command not recognized\r\n"
@@ -69,14 +69,6 @@ static const struct row rows[] = {
     {"QUIT", {1, 5, 0}, BAD "QUIT\r\n", BAD_REPLY "221 2.0.0 Bye\r\n", 1, true},
 };
 
-static void no_log(void *ctx, enum log_severity severity, const char *text, size_t length)
-{
-    (void)ctx;
-    (void)severity;
-    (void)text;
-    (void)length;
-}
-
 static bool no_summary(const struct session *session, struct tls_summary *summary)
 {
     (void)session;
@@ -106,7 +98,7 @@ static void fixture_begin(struct fixture *fixture, const struct limits_wanted *l
 {
     static char name[] = "test-backend";
 
-    log_set_sink(no_log, NULL, NULL);
+    session_stage_silence();
     memset(fixture, 0, sizeof(*fixture));
     fixture->policy.level = TLS_LEVEL_MAY;
     fixture->upstream.name = name;

@@ -14,8 +14,8 @@
 
 #include "policy/tls_policy.h"
 
-#include "proxy/log.h"
 #include "proxy/session.h"
+#include "tests/unit/session_stage.h"
 
 enum step_kind {
     CLIENT,  /* the client sends */
@@ -68,43 +68,11 @@ struct fixture {
     struct tls_policy policy;
 };
 
-/* No session here has a handshake of its own; the summary is a constant. */
-static bool fixed_summary(const struct session *session, struct tls_summary *summary)
-{
-    *summary = (struct tls_summary){.protocol = "TLSv1.3", .cipher = "TLS_AES_128_GCM_SHA256"};
-    return session->tls;
-}
-
-/* No server name. */
-static const char *no_name(const struct session *session)
-{
-    (void)session;
-    return "";
-}
-
-/* No demands on certificates. */
-static const char *no_refusal(const struct session *session)
-{
-    (void)session;
-    return NULL;
-}
-
-static void no_log(void *ctx, enum log_severity severity, const char *text, size_t length)
-{
-    (void)ctx;
-    (void)severity;
-    (void)text;
-    (void)length;
-}
-
-static const struct session_tls fixed_tls = {
-    .summary = fixed_summary, .refusal = no_refusal, .server_name = no_name};
-
 static void fixture_begin(struct fixture *fixture, enum tls_level level)
 {
     static char name[] = "test-backend";
 
-    log_set_sink(no_log, NULL, NULL);
+    session_stage_silence();
     memset(fixture, 0, sizeof(*fixture));
     fixture->policy.level = level;
     fixture->policy.auth_only = level == TLS_LEVEL_ENCRYPT;
@@ -130,7 +98,7 @@ static void fixture_begin(struct fixture *fixture, enum tls_level level)
         (struct client_address){.family = AF_INET, .port = 1000, .bytes = {192, 0, 2, 1}};
     fixture->session.server =
         (struct client_address){.family = AF_INET, .port = 25, .bytes = {192, 0, 2, 2}};
-    session_begin(&fixture->session, &fixture->service, &fixed_tls);
+    session_begin(&fixture->session, &fixture->service, &session_stage_tls);
     session_greet(&fixture->session, NULL, 0);
 }
 

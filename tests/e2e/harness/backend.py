@@ -24,6 +24,7 @@ class Backend:
         self._actions = {}
         self._connections = set()
         self._listener = None
+        self.late = threading.Event()  # set: answer what had to wait
         self._port = None if path else free_port()
         self.open()
 
@@ -48,6 +49,7 @@ class Backend:
 
     def close(self):
         """Stops listening, ends all connections."""
+        self.late.set()
         if self._listener:
             self._listener.shutdown(socket.SHUT_RDWR)
             self._listener.close()

@@ -4,6 +4,9 @@ The steps that can be armed with an action are a command's name, or CONNECT (ins
 greeting), DATA (the reply to the command), CONTENT (as soon as the first bytes of content are
 there; nothing more is said after that), END (the reply after the final dot), IDLE (after the reply
 to END was sent), BDAT and BDAT1, BDAT2... (the reply to any chunk, or to the first...).
+
+Recipients at the host "late" are accepted, and messages for those at "late-end" taken, only when the
+test says so.
 """
 
 import select
@@ -196,11 +199,16 @@ class Dialogue:
     def do_rcpt(self, line):
         if b"<reject@" in line:
             self.send(b"550 5.1.1 User unknown\r\n")
-        elif self.reply("RCPT", b"250 2.1.5 Ok\r\n"):
+            return
+        if b"@late>" in line:
+            self.backend.late.wait()
+        if self.reply("RCPT", b"250 2.1.5 Ok\r\n"):
             self.recipients.append(line)
 
     def complete(self, step, text):
         """The message is here; it counts if the reply will say so."""
+        if any(b"@late-end>" in one for one in self.recipients):
+            self.backend.late.wait()
         action = self.action(step)
         if action is None or isinstance(action, Say) and action.accepts:
             self.session.messages.append(self.message)

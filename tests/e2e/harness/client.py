@@ -1,5 +1,6 @@
 """An SMTP client that decides itself what goes into which packet."""
 
+import select
 import socket
 import ssl
 import struct
@@ -79,6 +80,10 @@ class Client:
             data = b""
         self._buffer += data
         return bool(data)
+
+    def has_input(self):
+        """Whether something is there to be read, or the end."""
+        return bool(self._buffer or select.select([self.socket], [], [], 0)[0])
 
     def line(self):
         """One line of a reply, with its line end."""
