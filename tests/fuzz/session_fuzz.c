@@ -91,12 +91,13 @@ static void check_waits(const struct session *session)
             "it waits for nobody");
 }
 
-/* Show the model what is new, and let it flow. */
-static void watch(struct run *run)
+/* Show the model what is new, and let it flow. True if something has. */
+static bool watch(struct run *run)
 {
     struct session *session = &run->session;
     struct buffer *out = &session->client_out;
     bool open = is_open(session);
+    bool flows = !run->client_held && buffer_length(out) > 0;
 
     check_bounds(session);
     if (buffer_length(out) > run->client_seen)
@@ -118,11 +119,13 @@ static void watch(struct run *run)
             smtp_model_backend_got(run->model, buffer_data(to) + run->backend_seen,
                                    buffer_length(to) - run->backend_seen);
         run->backend_seen = buffer_length(to);
+        flows = flows || (!run->backend_held && buffer_length(to) > 0);
         if (!run->backend_held) {
             relay_sent(session->relay, buffer_length(to));
             run->backend_seen = 0;
         }
     }
+    return flows;
 }
 
 /* After the handshake nothing is known of what was said before. */
@@ -190,9 +193,11 @@ static void backend_event(struct run *run, char kind)
         session_backend_timeout(session);
     else if ((kind == 'p' || kind == 'u') && session->wants_capabilities) {
         session->wants_capabilities = false;
-        run->backends[0].unreachable = kind == 'u';
-        if (kind == 'u')
-            (void)backend_mark_failing(&run->backends[0], BACKEND_FAULT_CONNECT, 1);
+        for (int i = 0; i < 2; i++) {
+            run->backends[i].unreachable = kind == 'u';
+            if (kind == 'u')
+                (void)backend_mark_failing(&run->backends[i], BACKEND_FAULT_CONNECT, 1);
+        }
         if (kind == 'p')
             capabilities_parse(&run->backends[0].capabilities, ehlo_reply, sizeof(ehlo_reply) - 1);
     }
@@ -230,8 +235,9 @@ static void step(struct run *run, char kind, const char *data, size_t length)
         bytes(run, false, data, length, kind == 'b');
     else
         other_event(run, kind);
-    session_run(&run->session);
-    watch(run);
+    do
+        session_run(&run->session); /* as the driver does, when there is room again */
+    while (watch(run));
     check_waits(&run->session);
 }
 
