@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "proxy/connection_timer.h"
+#include "proxy/handshake_log.h"
 #include "proxy/smtp_reply.h"
 
 #define READ_SIZE 65536          /* more is not read at once, but for what was read ahead */
@@ -155,6 +156,7 @@ static bool read_client_tls(struct connection *connection)
         break;
     case TLS_FAILED:
         connection->tls_failed = true;
+        handshake_log_broken(&connection->session, connection->tls);
         client_gone(connection);
         return true;
     case TLS_CLOSED:

@@ -16,6 +16,20 @@ const char *session_namaddr(const struct session *session, char out[SESSION_NAMA
     return out;
 }
 
+const char *session_policy_place(const struct session *session, char out[SESSION_PLACE_MAX])
+{
+    const size_t most = SESSION_PLACE_MAX - sizeof(", line 4294967295");
+
+    if (session->policy_line == 0) {
+        snprintf(out, SESSION_PLACE_MAX, "main configuration");
+        return out;
+    }
+    size_t length = strlen(session->policy_file);
+    snprintf(out, SESSION_PLACE_MAX, "%s, line %u",
+             session->policy_file + (length > most ? length - most : 0), session->policy_line);
+    return out;
+}
+
 /* Both beginnings: what is so for every client. */
 static void session_connect(struct session *session, struct service *service,
                             const struct session_tls *tls_questions)
@@ -41,6 +55,10 @@ void session_begin(struct session *session, struct service *service,
 
     session_connect(session, service, tls_questions);
     session->rule = service_rule(service, &session->client, time(NULL), &match);
+    if (session->rule != &service->main) {
+        session->policy_file = match.file;
+        session->policy_line = match.line;
+    }
     if (!admitted) {
         session_limits_refuse_all(session);
     } else if (session->rule->reject) {
