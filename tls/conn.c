@@ -244,7 +244,8 @@ const struct tls_failure_reason *tls_conn_explain(struct tls_conn *conn,
                                            : conn->end == TLS_FAILED ? TLS_END_ERROR
                                                                      : TLS_END_CLOSED,
                                     .error = conn->link.error,
-                                    .alert = trace->alert,
+                                    .alert = conn->end == TLS_FAILED ? tls_trace_alert(trace)
+                                                                     : trace->alert,
                                     .waits_for_key = conn->waits_for_key,
                                     .library = tls_conn_reason(conn)};
     tls_handshake_explain(&evidence, reason);

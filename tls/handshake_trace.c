@@ -28,11 +28,20 @@ void tls_trace_free(struct tls_handshake_trace *trace)
     free(trace);
 }
 
+/* The end of what came. */
+static void keep_last(struct tls_handshake_trace *trace, const uint8_t *bytes, size_t length)
+{
+    size_t fresh = length < TLS_TRACE_LAST ? length : TLS_TRACE_LAST;
+    memmove(trace->last, trace->last + fresh, TLS_TRACE_LAST - fresh);
+    memcpy(trace->last + TLS_TRACE_LAST - fresh, bytes + length - fresh, fresh);
+}
+
 void tls_trace_bytes(struct tls_handshake_trace *trace, const void *bytes, size_t length)
 {
-    if (trace == NULL || trace->first_length == sizeof trace->first) {
+    if (trace == NULL) {
         return;
     }
+    keep_last(trace, bytes, length);
     size_t room = sizeof trace->first - trace->first_length;
     length = length > room ? room : length;
     memcpy(trace->first + trace->first_length, bytes, length);
@@ -122,4 +131,15 @@ void tls_trace_message(struct tls_handshake_trace *trace, int is_write, int cont
     } else if (content_type == 0 && is_write == 0) {
         keep_ssl2_hello(trace, bytes, length);
     }
+}
+
+int tls_trace_alert(const struct tls_handshake_trace *trace)
+{
+    const uint8_t *last = trace->last;
+    if (trace->alert == TLS_NO_ALERT && trace->stage > TLS_STAGE_BEGIN &&
+        last[0] == SSL3_RT_ALERT && last[1] == SSL3_VERSION_MAJOR && last[3] == 0 && last[4] == 2 &&
+        (last[5] == SSL3_AL_WARNING || last[5] == SSL3_AL_FATAL)) {
+        return last[6];
+    }
+    return trace->alert;
 }

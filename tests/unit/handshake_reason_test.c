@@ -419,6 +419,28 @@ static void test_refusals(void **state)
     tls_context_unref(context);
 }
 
+/* As OpenSSL's clients do it with TLS 1.3: in cleartext, which the library cannot read. */
+static void test_refusal_in_cleartext(void **state)
+{
+    struct tls_context *context = server_context(&(struct tls_policy){0}, "E");
+    SSL_CTX *ctx = client_context(&(struct client_spec){0});
+    (void)state;
+    for (size_t step = 0; step < 8; step++) {
+        struct duel duel;
+        duel_begin(&duel, context, ctx);
+        duel.step = step;
+        SSL_do_handshake(duel.client);
+        assert_int_equal(tls_conn_handshake(duel.conn), TLS_WANT_READ);
+        BIO_write(duel.to_server, "\x15\x03\x03\x00\x02\x02\x30", 7);
+        assert_int_equal(tls_conn_handshake(duel.conn), TLS_FAILED);
+        check_reason(tls_conn_explain(duel.conn, &main_site), TLS_FAILURE_CERTIFICATE_REFUSED,
+                     "refused our certificate: unknown CA (alert)", step);
+        duel_end(&duel);
+    }
+    SSL_CTX_free(ctx);
+    tls_context_unref(context);
+}
+
 /* ---- client certificates, and errors after the handshake ---- */
 
 static void test_client_certificates(void **state)
@@ -645,6 +667,7 @@ int main(void)
         cmocka_unit_test(test_ends),
         cmocka_unit_test(test_end_after_retry),
         cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_refusal_in_cleartext),
         cmocka_unit_test(test_client_certificates),
         cmocka_unit_test(test_errors_in_the_session),
         cmocka_unit_test(test_own_faults),
