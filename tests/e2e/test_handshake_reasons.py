@@ -2,6 +2,7 @@
 that an operator understands."""
 
 import itertools
+import os
 import re
 import socket
 import ssl
@@ -243,3 +244,13 @@ def test_a_hello_that_is_answered(daemon):
         client.send(client_hello(TLS12, (0xC02B,)))
         assert read_answer(client.socket).suite == 0xC02B
     assert reason(daemon, source) == "closed after ServerHello (tickets? certificate?)"
+
+
+def test_the_manual_tells_what_to_do_about_each_kind():
+    root = os.path.join(os.path.dirname(__file__), "../..")
+    with open(os.path.join(root, "tls/handshake_reasons.def"), encoding="ascii") as file:
+        kinds = re.findall(r'^REASON\(\w+, "(\w+)"\)', file.read(), re.M)
+    with open(os.path.join(root, "docs/manual.md"), encoding="utf-8") as file:
+        section = file.read().split("## Why TLS failed, in words")[1].split("\n## ")[0]
+    assert len(kinds) > 10
+    assert kinds == re.findall(r"^\| `(\w+)` \|", section, re.M)
