@@ -1,5 +1,5 @@
-"""Why a handshake failed, in words, as real clients make it fail: the log has Postfix's line, and one
-that an operator understands."""
+"""Why a handshake failed, in words, as real clients make it fail: the log has Postfix's line, and
+one that an operator understands."""
 
 import itertools
 import os
