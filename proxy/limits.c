@@ -109,7 +109,9 @@ static uint64_t hash_client(const struct limits *limits, const struct limits_rul
 {
     struct {
         uint8_t bytes[16];
+        /* cppcheck-suppress unusedStructMember ; hashed with the whole */
         uint32_t service;
+        /* cppcheck-suppress unusedStructMember ; likewise */
         uint32_t family;
     } subject = {.service = rules->service, .family = client->family};
 

@@ -138,6 +138,22 @@ int listener_open(const struct listen_list *list, const struct listener_sockets 
     return 0;
 }
 
+int listener_copy(const struct listener_sockets *previous, struct listener_sockets *sockets,
+                  struct diag *diag)
+{
+    *sockets = (struct listener_sockets){0};
+    for (size_t i = 0; i < previous->count; i++) {
+        int fd = fcntl(previous->sockets[i].fd, F_DUPFD_CLOEXEC, 0);
+        if (fd < 0) {
+            diag_error(diag, "cannot duplicate a listening socket: %s", strerror(errno));
+            listener_close(sockets);
+            return -1;
+        }
+        listener_add(sockets, fd, previous->sockets[i].spec);
+    }
+    return 0;
+}
+
 void listener_close(struct listener_sockets *sockets)
 {
     for (size_t i = 0; i < sockets->count; i++)

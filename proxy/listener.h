@@ -32,6 +32,10 @@ struct listener_sockets {
  */
 int listener_open(const struct listen_list *list, const struct listener_sockets *previous,
                   struct listener_sockets *sockets, struct diag *diag);
+/* Duplicates of all sockets of PREVIOUS. Returns 0, or -1 after reporting to DIAG. */
+int listener_copy(const struct listener_sockets *previous, struct listener_sockets *sockets,
+                  struct diag *diag);
+
 void listener_close(struct listener_sockets *sockets);
 
 #endif

@@ -28,6 +28,10 @@ struct privileges {
 int privileges_prepare(const struct config *config, struct privileges *privileges,
                        struct diag *diag);
 
+/* For the master, before anything is counted by it: all processes may open as many files as the
+ * hard limit permits (RLIMIT_NOFILE), which the others inherit. */
+void privileges_raise_limits(void);
+
 /* For a process that serves: give up everything. Fatal on failure. */
 void privileges_drop(const struct privileges *privileges);
 

@@ -47,8 +47,10 @@ def openssl(daemon, source, *options, stdin="QUIT\n"):
 @pytest.mark.parametrize("options, text", [
     (["-tls1", "-cipher", "DEFAULT@SECLEVEL=0"], f"offers TLS 1.0 at most; {MAIN} needs TLS 1.2"),
     (["-tls1_1", "-cipher", "DEFAULT@SECLEVEL=0"], f"offers TLS 1.1 at most; {MAIN} needs TLS 1.2"),
-    (["-tls1_2", "-cipher", "kRSA+AES@SECLEVEL=0"], f"offers only RSA key exchange; {MAIN} needs ECDHE"),
-    (["-tls1_2", "-cipher", "DHE+AES:kRSA+AES"], f"offers only DHE and RSA key exchange; {MAIN} needs ECDHE"),
+    (["-tls1_2", "-cipher", "kRSA+AES@SECLEVEL=0"],
+     f"offers only RSA key exchange; {MAIN} needs ECDHE"),
+    (["-tls1_2", "-cipher", "DHE+AES:kRSA+AES"],
+     f"offers only DHE and RSA key exchange; {MAIN} needs ECDHE"),
     (["-tls1_2", "-cipher", "ECDHE+CAMELLIA:ECDHE+CHACHA20"],
      f"offers only ChaCha20 and Camellia; {MAIN} needs AES-256-GCM or AES-128-GCM"),
     (["-tls1_3", "-ciphersuites", "TLS_AES_128_CCM_SHA256"],
@@ -59,12 +61,13 @@ def openssl(daemon, source, *options, stdin="QUIT\n"):
      f"offers none of the groups X25519 and P-256 of {MAIN}, only P-521"),
     (["-sigalgs", "RSA+SHA256:RSA-PSS+SHA256"],
      "cannot verify ECDSA and no RSA certificate is configured"),
-    (["-tls1_2", "-cipher", "aRSA+ECDHE"], "cannot verify ECDSA and no RSA certificate is configured"),
+    (["-tls1_2", "-cipher", "aRSA+ECDHE"],
+     "cannot verify ECDSA and no RSA certificate is configured"),
     (["-alpn", "h2,http/1.1"], "wants to speak h2, http/1.1 (ALPN), not smtp"),
     (["-verify_return_error"], "refused our certificate: unknown CA (alert)"),
     (["-tls1_2", "-verify_return_error"], "refused our certificate: unknown CA (alert)"),
-    (["-tls1_2", "-fallback_scsv"], "fell back to TLS 1.2 (TLS_FALLBACK_SCSV) after another attempt "
-     f"failed; {MAIN} allows TLS 1.3"),
+    (["-tls1_2", "-fallback_scsv"], "fell back to TLS 1.2 (TLS_FALLBACK_SCSV) after another "
+     f"attempt failed; {MAIN} allows TLS 1.3"),
 ], ids=lambda value: " ".join(value) if isinstance(value, list) else "")
 def test_openssl(daemon, options, text):
     source = next(_sources)
@@ -97,10 +100,12 @@ def test_the_line_that_applied(make_gatepost, backend):
     source = next(_sources)
     openssl(daemon, source, "-tls1_2")
     place = f"{daemon.path('tls_policy.cidr')}, line 2"
-    assert reason(daemon, source) == f"offers TLS 1.2 at most; this peer's policy ({place}) needs TLS 1.3"
+    assert reason(daemon, source) == \
+        f"offers TLS 1.2 at most; this peer's policy ({place}) needs TLS 1.3"
     source = next(_sources)
     start(daemon, source, b"EHLO again\r\n")
-    daemon.wait_log(rf"unknown\[{source}\] failed: spoke SMTP .*; level encrypt, {re.escape(place)}$")
+    daemon.wait_log(rf"unknown\[{source}\] failed: spoke SMTP .*; level encrypt, "
+                    rf"{re.escape(place)}$")
 
 
 def start(daemon, source, data):
@@ -188,9 +193,8 @@ def test_smtp_on_the_port_for_tls(make_gatepost, backend):
 
 
 def test_client_certificates(make_gatepost, backend, directory):
-    daemon = use_table(make_gatepost(backend.endpoint, start=False,
-                                     smtpd_tls_CAfile=pki.write(directory, "ca.pem",
-                                                                pki.Authority("Root CA").pem, mode=0o644)),
+    authorities = pki.write(directory, "ca.pem", pki.Authority("Root CA").pem, mode=0o644)
+    daemon = use_table(make_gatepost(backend.endpoint, start=False, smtpd_tls_CAfile=authorities),
                        ["127.0.1.0/24 encrypt ccert=require",
                         f"127.0.2.0/24 encrypt match={'AB:' * 31}CD"]).start()
     place = daemon.path("tls_policy.cidr")
@@ -217,8 +221,8 @@ def test_client_certificates(make_gatepost, backend, directory):
 def test_renegotiation(daemon):
     source = next(_sources)
     result = subprocess.run(
-        ["openssl", "s_client", "-starttls", "smtp", "-connect", f"127.0.0.1:{daemon.port}", "-bind",
-         f"{source}:0", "-tls1_2", "-legacy_renegotiation"], input="R\n", text=True, timeout=60,
+        ["openssl", "s_client", "-starttls", "smtp", "-connect", f"127.0.0.1:{daemon.port}",
+         "-bind", f"{source}:0", "-tls1_2", "-legacy_renegotiation"], input="R\n", text=True, timeout=60,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     assert "RENEGOTIATING" in result.stdout
     assert reason(daemon, source, "TLS session with", "broken") == \
