@@ -222,8 +222,8 @@ def test_renegotiation(daemon):
     source = next(_sources)
     result = subprocess.run(
         ["openssl", "s_client", "-starttls", "smtp", "-connect", f"127.0.0.1:{daemon.port}",
-         "-bind", f"{source}:0", "-tls1_2", "-legacy_renegotiation"], input="R\n", text=True, timeout=60,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+         "-bind", f"{source}:0", "-tls1_2", "-legacy_renegotiation"], input="R\n", text=True,
+        timeout=60, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     assert "RENEGOTIATING" in result.stdout
     assert reason(daemon, source, "TLS session with", "broken") == \
         "asked for renegotiation, which is never granted"
