@@ -13,6 +13,7 @@
 #include "proxy/connection_io.h"
 #include "proxy/connection_proxy.h"
 #include "proxy/connection_timer.h"
+#include "proxy/handshake_log.h"
 #include "proxy/log.h"
 
 #define ROUNDS_MAX 16 /* of reading and writing before others get their turn */
@@ -68,6 +69,14 @@ static const char *connection_server_name(const struct session *session)
     return tls_conn_server_name(((const struct connection *)session)->tls);
 }
 
+/* The session asks why TLS came to nothing. */
+static const struct tls_failure_reason *connection_failure(const struct session *session)
+{
+    const struct connection *connection = (const struct connection *)session;
+
+    return connection->tls != NULL ? tls_conn_failure(connection->tls) : NULL;
+}
+
 /* Server names that found no chain of their own (tls_server_sni_maps). */
 static void connection_log_sni(const struct connection *connection)
 {
@@ -91,7 +100,8 @@ static void connection_log_sni(const struct connection *connection)
 
 static const struct session_tls connection_tls = {.summary = connection_summary,
                                                   .refusal = connection_refusal,
-                                                  .server_name = connection_server_name};
+                                                  .server_name = connection_server_name,
+                                                  .failure = connection_failure};
 
 /* End of the session, of the sockets, and of CONNECTION. */
 static void connection_destroy(struct connection *connection)
@@ -132,19 +142,9 @@ static void connection_die(struct connection *connection, const char *reason)
 /* The handshake failed: log it in Postfix's words. */
 static void connection_log_handshake(struct connection *connection, enum tls_result result)
 {
-    char namaddr[SESSION_NAMADDR_MAX];
-    int error = tls_conn_errno(connection->tls);
-
-    session_namaddr(&connection->session, namaddr);
     atomic_fetch_add(&connection->worker->stats->handshake_failures, 1);
     session_tls_failed(&connection->session);
-    if (result == TLS_FAILED) {
-        log_info("SSL_accept error from %s: %s", namaddr, tls_conn_reason(connection->tls));
-        log_warning("TLS library problem: %s", tls_conn_error_text(connection->tls));
-    } else {
-        log_info("SSL_accept error from %s: %s", namaddr,
-                 result == TLS_LOST && error != 0 ? strerror(error) : "lost connection");
-    }
+    handshake_log_failed(&connection->session, connection->tls, result);
 }
 
 /* From now on only read, so that a closing reset cannot overtake the last words. */
@@ -171,6 +171,8 @@ static bool connection_handshake(struct connection *connection)
         atomic_fetch_add(&connection->worker->stats->handshakes, 1);
         connection_log_sni(connection);
         session_tls_established(&connection->session);
+        if (connection->session.refusal != NULL)
+            handshake_log_refused(&connection->session, connection->tls);
         return true;
     case TLS_WANT_READ:
         connection->client_readable = false;
@@ -401,7 +403,6 @@ static void connection_on_timer(struct ev_loop *loop, ev_timer *timer, int event
 {
     struct connection *connection = timer->data;
     struct session *session = &connection->session;
-    char namaddr[SESSION_NAMADDR_MAX];
 
     (void)loop;
     (void)events;
@@ -416,8 +417,7 @@ static void connection_on_timer(struct ev_loop *loop, ev_timer *timer, int event
         (void)connection_proxied(connection, CONNECTION_PROXY_FAILED);
     } else if (connection->phase == CONNECTION_HANDSHAKE) {
         atomic_fetch_add(&connection->worker->stats->handshake_failures, 1);
-        log_info("SSL_accept error from %s: %s", session_namaddr(session, namaddr),
-                 strerror(ETIMEDOUT));
+        handshake_log_timeout(session, connection->tls);
         session_tls_failed(session);
         connection_die(connection, "lost connection");
     } else if (session->limits.pause) {

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "proxy/connection_timer.h"
+#include "proxy/handshake_log.h"
 #include "proxy/log.h"
 #include "proxy/smtp_reply.h"
 
@@ -114,8 +115,10 @@ static void client_deaf(struct connection *connection)
 /* The client broke the rules of TLS, and was sent an alert. */
 static void client_failed(struct connection *connection)
 {
-    if (!connection->tls_failed)
+    if (!connection->tls_failed) {
         log_warning("TLS library problem: %s", tls_conn_error_text(connection->tls));
+        handshake_log_broken(&connection->session, connection->tls);
+    }
     connection->tls_failed = true;
     client_deaf(connection);
 }

@@ -17,6 +17,20 @@ const char *session_namaddr(const struct session *session, char out[SESSION_NAMA
     return out;
 }
 
+const char *session_policy_place(const struct session *session, char out[SESSION_PLACE_MAX])
+{
+    const size_t most = SESSION_PLACE_MAX - sizeof(", line 4294967295");
+
+    if (session->policy_line == 0) {
+        snprintf(out, SESSION_PLACE_MAX, "main configuration");
+        return out;
+    }
+    size_t length = strlen(session->policy_file);
+    snprintf(out, SESSION_PLACE_MAX, "%s, line %u",
+             session->policy_file + (length > most ? length - most : 0), session->policy_line);
+    return out;
+}
+
 void session_log_pipelining(struct session *session, const char *after, const char *text,
                             size_t length)
 {
@@ -73,6 +87,10 @@ void session_begin(struct session *session, struct service *service,
 
     session_connect(session, service, tls_questions);
     session->rule = service_rule(service, &session->client, time(NULL), &match);
+    if (session->rule != &service->main) {
+        session->policy_file = match.file;
+        session->policy_line = match.line;
+    }
     session->bare_newline = session_bare_newline(session);
     if (!admitted) {
         session_limits_refuse_all(session);

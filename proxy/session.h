@@ -20,6 +20,7 @@
 #include "proxy/service.h"
 #include "proxy/session_limits.h"
 #include "proxy/smtp_command.h"
+#include "tls/handshake_reason.h"
 #include "tls/summary.h"
 
 enum session_state {
@@ -55,6 +56,10 @@ struct session_tls {
     const char *(*refusal)(const struct session *session);
     /* The server name that the client asked for, if it can be shown; else "". */
     const char *(*server_name)(const struct session *session);
+    /* Why the handshake came to nothing, or the session was refused or broke for TLS's sake; NULL:
+     * it did not, or there was no TLS. For the end of the session, until then owned by the driver.
+     */
+    const struct tls_failure_reason *(*failure)(const struct session *session);
 };
 
 /* Output that waits to be sent beyond this stops the intake from the other side: content to the
@@ -70,6 +75,8 @@ struct session {
     struct service *service;
     const struct service_values *values; /* that were in force when the client came */
     const struct tls_rule *rule;         /* what TLS holds for this client */
+    const char *policy_file;             /* where that stands: of the table's line... */
+    unsigned policy_line;                /* ...that applied; 0: in the main configuration */
     struct client_address client;
     struct client_address server;
     enum bare_newline bare_newline; /* what holds for this client */
@@ -175,5 +182,10 @@ void session_end(struct session *session, const char *reason);
 /* "unknown[192.0.2.1]". Returns OUT. */
 #define SESSION_NAMADDR_MAX (CLIENT_ADDRESS_TEXT_MAX + 16)
 const char *session_namaddr(const struct session *session, char out[SESSION_NAMADDR_MAX]);
+
+/* Where the rule for this client stands: "main configuration", or "FILE, line N" (of a long FILE,
+ * the end). Returns OUT. */
+#define SESSION_PLACE_MAX 256
+const char *session_policy_place(const struct session *session, char out[SESSION_PLACE_MAX]);
 
 #endif

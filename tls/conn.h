@@ -12,6 +12,7 @@
 
 #include "tls/context.h"
 #include "tls/fingerprint.h"
+#include "tls/handshake_reason.h"
 #include "tls/summary.h"
 
 /* Ciphertext transport. Like recv(2) and send(2): bytes moved; 0 from recv is end of file; -1 with
@@ -66,6 +67,27 @@ void tls_conn_shutdown(struct tls_conn *conn);
  */
 const char *tls_conn_reason(const struct tls_conn *conn);
 const char *tls_conn_error_text(const struct tls_conn *conn);
+
+/* Where a handshake failed, for its explanation. Borrowed. */
+struct tls_failure_site {
+    const char *place; /* of the policy: "main configuration", or "FILE, line N" */
+    const char *began; /* what the client was to begin TLS after: "STARTTLS", "CONNECT" */
+    bool timed_out;    /* it is given up now */
+};
+
+/*
+ * Why it came to nothing, in words (tls/handshake_reason.h), worked out once: after a handshake
+ * that did not give TLS_OK, or a TLS_FAILED after that. Owned by CONN; NULL only if memory is out.
+ */
+const struct tls_failure_reason *tls_conn_explain(struct tls_conn *conn,
+                                                  const struct tls_failure_site *site);
+
+/* The same for a handshake after which tls_conn_ccert was not content. */
+const struct tls_failure_reason *tls_conn_explain_ccert(struct tls_conn *conn,
+                                                        const struct tls_failure_site *site);
+
+/* What these have found; NULL: nothing was to be explained. Owned by CONN. */
+const struct tls_failure_reason *tls_conn_failure(const struct tls_conn *conn);
 
 /* errno of the transport when the last result was TLS_LOST; 0: end of file. */
 int tls_conn_errno(const struct tls_conn *conn);
