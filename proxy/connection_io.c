@@ -171,7 +171,7 @@ static bool read_client_tls(struct connection *connection)
         break;
     case TLS_WANT_WRITE:
         connection->tls_wants_write = true;
-        connection->client_readable = false;
+        connection->client_readable = true; /* something may have been read ahead */
         break;
     case TLS_CLOSED:
     case TLS_LOST:

@@ -299,7 +299,6 @@ static void set_up(struct run *run, const uint8_t flags[3])
         .bare_newline_code = 550,
         .received_header = (flags[1] & 8) == 0,
         .bare_newline = modes[(flags[1] >> 5) & 3],
-        .bare_newline_code = 550,
         .line_limit = LINE_LIMIT,
         .values =
             {
