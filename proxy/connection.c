@@ -88,9 +88,18 @@ static void connection_log_sni(const struct connection *connection)
     }
 }
 
+/* The session asks for the client's certificate. */
+static bool connection_ccert(const struct session *session, struct tls_ccert_details *details)
+{
+    const struct connection *connection = (const struct connection *)session;
+
+    return connection->tls != NULL && tls_conn_ccert_details(connection->tls, details);
+}
+
 static const struct session_tls connection_tls = {.summary = connection_summary,
                                                   .refusal = connection_refusal,
-                                                  .server_name = connection_server_name};
+                                                  .server_name = connection_server_name,
+                                                  .ccert = connection_ccert};
 
 /* Close the connection to the backend, if there is one, without a word. */
 static void connection_close_backend(struct connection *connection)
@@ -530,6 +539,8 @@ void connection_open(struct worker_listener *listener, int fd, const struct sock
     connection->session.limits.shared = worker->limits;
     connection->session.limits.slot = worker->slot;
     connection->session.limits.now = connection_clock();
+    connection->session.record.table = worker->sessions;
+    connection->session.record.slot = worker->slot;
     client_address_set(&connection->session.client, peer);
     if (listener->service->proxies == NULL)
         connection_begin(connection);

@@ -140,6 +140,7 @@ void session_drop_relay(struct session *session)
     session->wants_backend = false;
     session->transaction = false;
     relay_free(relay);
+    session_record_end(session);
 }
 
 /* Between commands, with nothing under way: a pause in which the session can be ended. */

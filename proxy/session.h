@@ -19,7 +19,9 @@
 #include "proxy/relay.h"
 #include "proxy/service.h"
 #include "proxy/session_limits.h"
+#include "proxy/session_record.h"
 #include "proxy/smtp_command.h"
+#include "tls/conn.h"
 #include "tls/summary.h"
 
 enum session_state {
@@ -55,6 +57,8 @@ struct session_tls {
     const char *(*refusal)(const struct session *session);
     /* The server name that the client asked for, if it can be shown; else "". */
     const char *(*server_name)(const struct session *session);
+    /* What is known of the client's certificate; false: it has shown none. */
+    bool (*ccert)(const struct session *session, struct tls_ccert_details *details);
 };
 
 /* Output that waits to be sent beyond this stops the intake from the other side: content to the
@@ -75,6 +79,7 @@ struct session {
     const struct session_tls *tls_questions;
 
     struct session_limits limits;
+    struct session_record record;
 
     struct buffer client_in;
     struct buffer client_out;

@@ -15,6 +15,7 @@
 
 struct worker_slots {
     struct limits *limits;
+    struct session_table *sessions;
     unsigned count;
     bool taken[];
 };
@@ -76,11 +77,12 @@ struct worker_slots *worker_slots_new(const struct worker_totals *totals, size_t
         return NULL;
     slots->count = count;
     slots->limits = limits_new((uint32_t)room, totals->handshakes, count);
-    if (slots->limits != NULL) {
+    slots->sessions = session_table_new((uint32_t)room, count);
+    if (slots->limits != NULL && slots->sessions != NULL) {
         worker_slots_set_stress(slots, totals);
         return slots;
     }
-    free(slots);
+    worker_slots_free(slots);
     return NULL;
 }
 
@@ -89,6 +91,7 @@ void worker_slots_free(struct worker_slots *slots)
     if (slots == NULL)
         return;
     limits_free(slots->limits);
+    session_table_free(slots->sessions);
     free(slots);
 }
 
@@ -96,6 +99,11 @@ struct limits *worker_slots_limits(struct worker_slots *slots, const struct work
 {
     limits_set(slots->limits, totals->sessions, totals->handshakes);
     return slots->limits;
+}
+
+struct session_table *worker_slots_sessions(const struct worker_slots *slots)
+{
+    return slots->sessions;
 }
 
 const struct limits *worker_slots_counters(const struct worker_slots *slots)
@@ -125,5 +133,6 @@ void worker_slots_release(struct worker_slots *slots, int slot)
     if (slot < 0)
         return;
     limits_worker_died(slots->limits, (unsigned)slot);
+    session_table_recover(slots->sessions, (unsigned)slot);
     slots->taken[slot] = false;
 }
