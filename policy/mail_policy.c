@@ -20,6 +20,7 @@ struct mail_policy {
     struct mail_rule *rules; /* sorted by pattern */
     size_t count;
     size_t capacity;
+    bool has_recipients;
     char *delimiter;  /* recipient_delimiter: a set of characters */
     char *domains[2]; /* of addresses without one */
 };
@@ -65,6 +66,9 @@ static void add_rule(struct loader *loader, char *place)
         .match = settings->match != NULL ? text_copy(settings->match) : NULL,
         .prepend = line->prepend[0] != '\0' ? text_copy(line->prepend) : NULL,
     };
+    if (rule->demand != MAIL_DEMAND_NONE && strcmp(rule->pattern, "*") != 0 &&
+        strncmp(rule->pattern, SENDER, strlen(SENDER)) != 0)
+        policy->has_recipients = true;
     if (settings->protocols != NULL)
         (void)tls_protocols_parse(settings->protocols, "protocols", &rule->min_version,
                                   &rule->max_version, &quiet);
@@ -179,6 +183,11 @@ size_t mail_policy_size(const struct mail_policy *policy)
 const struct mail_rule *mail_policy_rule(const struct mail_policy *policy, size_t index)
 {
     return &policy->rules[index];
+}
+
+bool mail_policy_has_recipients(const struct mail_policy *policy)
+{
+    return policy->has_recipients;
 }
 
 /* --- looking up ------------------------------------------------------------------------------ */

@@ -46,6 +46,9 @@ void mail_policy_free(struct mail_policy *policy);
 const struct mail_rule *mail_policy_find(const struct mail_policy *policy, bool sender,
                                          const char *address);
 
+/* Whether a rule demands something for mail to a recipient that it names. */
+bool mail_policy_has_recipients(const struct mail_policy *policy);
+
 /* The number of rules, and each of them. */
 size_t mail_policy_size(const struct mail_policy *policy);
 const struct mail_rule *mail_policy_rule(const struct mail_policy *policy, size_t index);

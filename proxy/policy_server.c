@@ -64,12 +64,13 @@ static void asker_close(struct asker *asker)
 /* A rule for recipients says nothing where Postfix does not name them: a mistake in main.cf. */
 static void note_many(struct policy_server *server, const struct policy_request *request)
 {
-    if (server->many_noted || request->recipient[0] != '\0' || request->recipient_count < 2)
+    if (server->many_noted || !mail_policy_has_recipients(server->service->policy) ||
+        request->recipient[0] != '\0' || request->recipient_count < 2)
         return;
     server->many_noted = true;
-    log_info("policy service: asked at %s about %u recipients that are not named: rules for "
-             "recipients belong into smtpd_recipient_restrictions",
-             request->state, (unsigned)request->recipient_count);
+    log_warning("policy service: asked at %s about %u recipients that are not named: rules for "
+                "recipients belong into smtpd_recipient_restrictions",
+                request->state, (unsigned)request->recipient_count);
 }
 
 /* The answer to a request. */
