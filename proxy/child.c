@@ -80,6 +80,7 @@ static int worker_main(const struct child *child, const struct child_plan *plan,
         .policy_service = plan->policy_service,
         .policy_sockets = &plan->policy_sockets,
         .sessions = worker_slots_sessions(plan->slots),
+        .chance = worker_slots_chance(plan->slots),
         .drain_time = plan->drain_time,
         .sandbox = plan->sandbox,
     };

@@ -13,6 +13,7 @@
 #include "proxy/connection_proxy.h"
 #include "proxy/connection_timer.h"
 #include "proxy/log.h"
+#include "proxy/session_chance.h"
 
 #define ROUNDS_MAX 16 /* of reading and writing before others get their turn */
 
@@ -165,6 +166,7 @@ static void connection_log_handshake(struct connection *connection, enum tls_res
     if (result == TLS_FAILED) {
         log_info("SSL_accept error from %s: %s", namaddr, tls_conn_reason(connection->tls));
         log_warning("TLS library problem: %s", tls_conn_error_text(connection->tls));
+        session_chance_failed(&connection->session, tls_conn_reason(connection->tls));
     } else {
         log_info("SSL_accept error from %s: %s", namaddr,
                  result == TLS_LOST && error != 0 ? strerror(error) : "lost connection");
@@ -541,6 +543,7 @@ void connection_open(struct worker_listener *listener, int fd, const struct sock
     connection->session.limits.now = connection_clock();
     connection->session.record.table = worker->sessions;
     connection->session.record.slot = worker->slot;
+    connection->session.chance = worker->chance;
     client_address_set(&connection->session.client, peer);
     if (listener->service->proxies == NULL)
         connection_begin(connection);

@@ -1,7 +1,5 @@
 #include "proxy/policy_request.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <string.h>
 
 /* One attribute. */
@@ -57,20 +55,11 @@ static bool read_number(const struct attribute *attribute, uint32_t most, uint32
 /* An address; an empty value, or "unknown", is none. */
 static bool read_address(const struct attribute *attribute, struct client_address *address)
 {
-    struct sockaddr_in in = {.sin_family = AF_INET};
-    struct sockaddr_in6 in6 = {.sin6_family = AF_INET6};
     char text[CLIENT_ADDRESS_TEXT_MAX];
 
     *address = (struct client_address){0};
-    if (!copy_value(attribute, text, sizeof(text)))
-        return false;
-    if (inet_pton(AF_INET, text, &in.sin_addr) == 1)
-        client_address_set(address, (const struct sockaddr *)&in);
-    else if (inet_pton(AF_INET6, text, &in6.sin6_addr) == 1)
-        client_address_set(address, (const struct sockaddr *)&in6);
-    else
-        return text[0] == '\0' || strcmp(text, "unknown") == 0;
-    return true;
+    return copy_value(attribute, text, sizeof(text)) &&
+           (client_address_parse(address, text) || text[0] == '\0' || strcmp(text, "unknown") == 0);
 }
 
 /* Take one attribute. Returns what is wrong, or NULL. */

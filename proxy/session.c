@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "proxy/log.h"
+#include "proxy/session_chance.h"
 #include "proxy/session_internal.h"
 
 const char *session_namaddr(const struct session *session, char out[SESSION_NAMADDR_MAX])
@@ -41,6 +42,8 @@ void session_begin(struct session *session, struct service *service,
 
     session_connect(session, service, tls_questions);
     session->rule = service_rule(service, &session->client, time(NULL), &match);
+    if (admitted)
+        session_chance_begin(session);
     if (!admitted) {
         session_limits_refuse_all(session);
     } else if (session->rule->reject) {
@@ -269,6 +272,7 @@ void session_tls_established(struct session *session)
     session->authenticated = false;
     session->tls = true;
     session->requests++;
+    session_chance_established(session);
     const char *name = session->tls_questions->server_name(session);
     bool known = session->tls_questions->summary(session, &summary);
     if (session->service->log_summary && known)

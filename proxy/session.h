@@ -17,6 +17,7 @@
 #include "proxy/buffer.h"
 #include "proxy/client_address.h"
 #include "proxy/relay.h"
+#include "proxy/second_chance.h"
 #include "proxy/service.h"
 #include "proxy/session_limits.h"
 #include "proxy/session_record.h"
@@ -80,6 +81,7 @@ struct session {
 
     struct session_limits limits;
     struct session_record record;
+    struct second_chance *chance; /* borrowed; NULL: nobody has one */
 
     struct buffer client_in;
     struct buffer client_out;
@@ -112,8 +114,8 @@ struct session {
     struct session_count counts[SMTP_VERB_COUNT];
 };
 
-/* A new session, in which the client, and of LIMITS what is shared, the slot and the time, are set
- * (and only that). Logs "connect from", finds the client's rule, and counts the client, unless that
+/* A new session, in which the client, CHANCE, what is shared and the slot of LIMITS and RECORD, and
+ * the time of LIMITS, are set (and only that). Logs "connect from", finds the client's rule, and counts the client, unless that
  * was done (session_limits_admit) for the total. */
 void session_begin(struct session *session, struct service *service,
                    const struct session_tls *tls_questions);

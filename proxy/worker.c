@@ -400,6 +400,7 @@ int worker_run(const struct worker_job *job)
     worker->stats = job->stats;
     worker->limits = job->limits;
     worker->slot = job->slot;
+    worker->chance = job->chance;
     worker->sessions = job->policy_service != NULL ? job->sessions : NULL;
     worker->drain_time = job->drain_time;
     worker->listener_count = job->listener_count;

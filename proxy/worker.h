@@ -62,6 +62,7 @@ struct worker {
     unsigned slot;                  /* in LIMITS */
     struct session_table *sessions; /* NULL: nobody asks */
     struct policy_server *policy_server;
+    struct second_chance *chance;
     struct connection *connections; /* all that are open */
     size_t connection_count;
     double drain_time;
@@ -100,6 +101,7 @@ struct worker_job {
     const struct policy_service *policy_service; /* NULL: there is none */
     const struct listener_sockets *policy_sockets;
     struct session_table *sessions;
+    struct second_chance *chance;
     double drain_time; /* seconds */
     bool sandbox;      /* gatepost_sandbox */
 };

@@ -16,6 +16,7 @@
 struct worker_slots {
     struct limits *limits;
     struct session_table *sessions;
+    struct second_chance *chance;
     unsigned count;
     bool taken[];
 };
@@ -78,7 +79,8 @@ struct worker_slots *worker_slots_new(const struct worker_totals *totals, size_t
     slots->count = count;
     slots->limits = limits_new((uint32_t)room, totals->handshakes, count);
     slots->sessions = session_table_new((uint32_t)room, count);
-    if (slots->limits != NULL && slots->sessions != NULL) {
+    slots->chance = second_chance_new();
+    if (slots->limits != NULL && slots->sessions != NULL && slots->chance != NULL) {
         worker_slots_set_stress(slots, totals);
         return slots;
     }
@@ -92,6 +94,7 @@ void worker_slots_free(struct worker_slots *slots)
         return;
     limits_free(slots->limits);
     session_table_free(slots->sessions);
+    second_chance_free(slots->chance);
     free(slots);
 }
 
@@ -104,6 +107,11 @@ struct limits *worker_slots_limits(struct worker_slots *slots, const struct work
 struct session_table *worker_slots_sessions(const struct worker_slots *slots)
 {
     return slots->sessions;
+}
+
+struct second_chance *worker_slots_chance(const struct worker_slots *slots)
+{
+    return slots->chance;
 }
 
 const struct limits *worker_slots_counters(const struct worker_slots *slots)
