@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "proxy/connection_backend.h"
 #include "proxy/connection_io.h"
 #include "proxy/connection_proxy.h"
 #include "proxy/connection_timer.h"
@@ -101,22 +102,6 @@ static const struct session_tls connection_tls = {.summary = connection_summary,
                                                   .refusal = connection_refusal,
                                                   .server_name = connection_server_name,
                                                   .ccert = connection_ccert};
-
-/* Close the connection to the backend, if there is one, without a word. */
-static void connection_close_backend(struct connection *connection)
-{
-    if (connection->dial != NULL) {
-        dial_cancel(connection->dial);
-        free(connection->dial);
-        connection->dial = NULL;
-    }
-    if (connection->backend_fd < 0)
-        return;
-    ev_io_stop(connection->worker->loop, &connection->backend_io);
-    close(connection->backend_fd);
-    connection->backend_fd = -1;
-    connection->backend_readable = false;
-}
 
 /* End of the session, of the sockets, and of CONNECTION. */
 static void connection_destroy(struct connection *connection)
@@ -234,71 +219,15 @@ static void connection_start_tls(struct connection *connection)
     connection->client_drained = !connection->client_readable;
 }
 
-/* The backend connection is open, or could not be opened. */
-static void connection_on_dialed(struct dial *dial, int fd, const char *why)
-{
-    struct connection *connection = dial->owner;
-    struct worker *worker = connection->worker;
-    const int on = 1;
-
-    connection->dial = NULL;
-    free(dial);
-    connection->backend_active = ev_now(worker->loop);
-    if (fd < 0) {
-        atomic_fetch_add(&worker->stats->backend_failures, 1);
-        session_backend_failed(&connection->session, why);
-    } else {
-        if (connection->session.service->upstream->endpoint.kind == ENDPOINT_INET)
-            (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-        atomic_fetch_add(&worker->stats->backend_sessions, 1);
-        connection->backend_fd = fd;
-        ev_io_set(&connection->backend_io, fd, EV_READ);
-        session_backend_connected(&connection->session);
-    }
-    connection_work(connection);
-}
-
-/* Begin to connect to the backend; it is told on which address the client was accepted. */
-static void connection_dial(struct connection *connection)
-{
-    struct sockaddr_storage name;
-    socklen_t length = sizeof(name);
-    struct dial *dial = calloc(1, sizeof(*dial));
-
-    if (dial == NULL)
-        log_fatal("out of memory for a backend connection");
-    if (connection->session.server.family == 0 &&
-        getsockname(connection->client_fd, (struct sockaddr *)&name, &length) == 0)
-        client_address_set(&connection->session.server, (const struct sockaddr *)&name);
-    *dial = (struct dial){.loop = connection->worker->loop,
-                          .upstream = connection->session.service->upstream,
-                          .channel = &connection->worker->channel,
-                          .listener = connection->listener->index,
-                          .done = connection_on_dialed,
-                          .owner = connection};
-    connection->dial = dial;
-    connection->backend_active = ev_now(connection->worker->loop);
-    dial_start(dial);
-}
-
 /* Carry out what the session wants. True if something came of it. */
 static bool connection_serve(struct connection *connection)
 {
     struct session *session = &connection->session;
 
-    if (session->backend_quit && connection->backend_fd >= 0)
-        (void)!send(connection->backend_fd, "QUIT\r\n", 6, MSG_DONTWAIT | MSG_NOSIGNAL);
-    session->backend_quit = false;
-    if (session->relay == NULL || session->relay->state == RELAY_LOST)
-        connection_close_backend(connection);
-    if (session->wants_backend) {
-        session->wants_backend = false;
-        connection_close_backend(connection);
-        connection_dial(connection);
+    if (connection_serve_backend(connection))
         return true;
-    }
     if (session->wants_capabilities) {
-        worker_probe(connection->listener);
+        backend_watch_learn(connection->listener->watch);
         return !session->wants_capabilities; /* it may have failed at once */
     }
     if ((session->state == SESSION_STARTTLS || session->state == SESSION_WRAPPER) &&
@@ -316,6 +245,8 @@ static void connection_check_end(struct connection *connection)
 
     if (connection->phase == CONNECTION_LINGER || connection->dead)
         return;
+    if (buffer_length(&session->client_out) > 0)
+        return;
     if (session_is_lost(session) && connection->tls_failed) {
         connection->reason = "lost connection";
         connection_linger(connection); /* the alert must arrive */
@@ -325,11 +256,12 @@ static void connection_check_end(struct connection *connection)
         connection_die(connection, "lost connection");
         return;
     }
-    if (session->ending == SESSION_GOES_ON || buffer_length(&session->client_out) > 0)
+    if (session->ending == SESSION_GOES_ON)
         return;
     if (connection->phase == CONNECTION_TLS)
         tls_conn_shutdown(connection->tls);
-    if (session->ending == SESSION_CLOSE || session->client_eof)
+    if ((session->client_eof && !connection->tls_failed) ||
+        (session->ending == SESSION_CLOSE && !connection_has_unread(connection)))
         connection->dead = true;
     else
         connection_linger(connection);
@@ -419,6 +351,7 @@ static bool connection_round(struct connection *connection)
     progress = connection_read_backend(connection) || progress;
     progress = connection_read_client(connection) || progress;
     session_run(session);
+    progress = connection_hear_backend(connection) || progress;
     progress = connection_write_backend(connection) || progress;
     if (connection_pauses(connection))
         return false;

@@ -39,9 +39,11 @@ struct connection {
     bool client_sated;           /* no more than what was read ahead is to be used now */
     bool client_corked;          /* what is sent now is to wait for what is sent next */
     bool backend_readable;
-    bool tls_wants_write; /* TLS cannot go on before it can send */
-    bool tls_wants_key;   /* ...before the key process has answered */
-    bool tls_failed;      /* the client broke the protocol, and was sent an alert */
+    int backend_error;        /* what writing to it has come to, an errno; 0: all is well */
+    unsigned backend_replies; /* whole replies that were seen */
+    bool tls_wants_write;     /* TLS cannot go on before it can send */
+    bool tls_wants_key;       /* ...before the key process has answered */
+    bool tls_failed;          /* the client broke the protocol, and was sent an alert */
     bool queued_again;
     bool working;                   /* connection_work is on the stack */
     bool dead;                      /* destroy when it is left */

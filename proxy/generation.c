@@ -95,6 +95,18 @@ static void check_serving(struct generation *generation)
     generation->events->serving(generation);
 }
 
+/* The backend that a worker means; NULL: there is no such one. */
+static const struct backend *backend_of(const struct generation *generation,
+                                        const struct channel_message *request)
+{
+    if (request->value < 0 || (size_t)request->value >= generation->plan.service_count)
+        return NULL;
+    const struct backend_list *list = &generation->plan.services[request->value]->upstream->list;
+    return request->index >= 0 && (size_t)request->index < list->count
+               ? &list->backends[request->index]
+               : NULL;
+}
+
 /* A worker wants a connection to the UNIX socket of one of its listeners' backends. */
 static void connect_for(const struct generation *generation, const struct child *child,
                         const struct channel_message *request)
@@ -102,11 +114,11 @@ static void connect_for(const struct generation *generation, const struct child 
     struct channel_message answer = {.kind = CHANNEL_CONNECTED, .id = request->id};
     int fd = -1;
 
-    if (request->value < 0 || (size_t)request->value >= generation->plan.service_count) {
+    const struct backend *backend = backend_of(generation, request);
+    if (backend == NULL || backend->path == NULL) {
         answer.value = EINVAL;
     } else {
-        const struct upstream *upstream = generation->plan.services[request->value]->upstream;
-        fd = unix_connect(upstream->endpoint.kind == ENDPOINT_UNIX ? upstream->endpoint.path : "");
+        fd = unix_connect(backend->path);
         answer.value = fd < 0 ? errno : 0;
     }
     if (channel_send(child->channel, &answer, fd) != 0)

@@ -85,6 +85,8 @@ bool generation_ping(struct generation *generation);
 /* A line for each process, for "gatepost status"; and the same as elements of an array. */
 void generation_status(const struct generation *generation, FILE *out);
 void generation_status_json(const struct generation *generation, struct json *json);
+/* How its backends do, as objects of an array. */
+void generation_backends_json(const struct generation *generation, struct json *json);
 
 /* Free it; no process may be running. */
 void generation_free(struct generation *generation);

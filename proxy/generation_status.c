@@ -1,6 +1,7 @@
 /*
  * generation_status.c: what "gatepost status" says about a generation (generation.h).
  */
+#include "proxy/connection_io.h"
 #include "proxy/generation.h"
 
 /* What a worker counts: member of struct worker_stats, words for people, JSON name. */
@@ -49,6 +50,10 @@ void generation_status(const struct generation *generation, FILE *out)
 #undef C
         fputc('\n', out);
     }
+    for (size_t i = 0; i < generation->plan.service_count; i++) {
+        const struct service *service = generation->plan.services[i];
+        upstream_status(service->upstream, service->name, connection_clock(), out);
+    }
 }
 
 void generation_status_json(const struct generation *generation, struct json *json)
@@ -75,5 +80,13 @@ void generation_status_json(const struct generation *generation, struct json *js
         COUNTERS(C)
 #undef C
         json_end_object(json);
+    }
+}
+
+void generation_backends_json(const struct generation *generation, struct json *json)
+{
+    for (size_t i = 0; i < generation->plan.service_count; i++) {
+        const struct service *service = generation->plan.services[i];
+        upstream_status_json(service->upstream, service->name, connection_clock(), json);
     }
 }

@@ -408,6 +408,10 @@ static void master_status_json(const struct master *master, FILE *out)
     for (const struct generation *one = master->leaving; one != NULL; one = one->next)
         generation_status_json(one, &json);
     json_end_array(&json);
+    json_array(&json, "backends");
+    if (master->current != NULL)
+        generation_backends_json(master->current, &json);
+    json_end_array(&json);
     json_end_object(&json);
 }
 

@@ -14,6 +14,7 @@
 #include "policy/diag.h"
 #include "policy/policy_table.h"
 #include "policy/tls_policy.h"
+#include "policy/word_list.h"
 
 #include "tls/context.h"
 #include "tls/ticket_keys.h"
@@ -52,7 +53,10 @@ struct service {
     bool forbid_pipelining; /* smtpd_forbid_unauth_pipelining */
     bool log_summary;       /* smtpd_tls_loglevel has "TLS connection established" */
     enum bare_newline bare_newline;
-    size_t line_limit;              /* line_length_limit */
+    int bare_newline_code;                    /* smtpd_forbid_bare_newline_reject_code */
+    struct address_list *bare_newline_exempt; /* smtpd_forbid_bare_newline_exclusions. Owned. */
+    struct word_list *forbidden_commands;     /* smtpd_forbidden_commands. Owned; NULL: none. */
+    size_t line_limit;                        /* line_length_limit */
     struct address_list *proxies;   /* gatepost_upstream_proxy_networks. Owned; NULL: a client's
                                        own address is that of its connection */
     bool stress_fixed;              /* the operator has said what $stress is */

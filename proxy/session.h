@@ -77,6 +77,7 @@ struct session {
     const struct tls_rule *rule;         /* what TLS holds for this client */
     struct client_address client;
     struct client_address server;
+    enum bare_newline bare_newline; /* what holds for this client */
     const struct session_tls *tls_questions;
 
     struct session_limits limits;
@@ -104,13 +105,15 @@ struct session {
     bool pipelining_noted;
     bool draining;          /* gatepost is stopping: end at the next pause */
     const char *refusal;    /* the next command is answered with 421 and this */
+    unsigned promised;      /* extensions that EHLO's reply announced, a set of enum extension */
     char *helo;             /* HELO name. Owned; NULL: none was given. */
     char *discard;          /* content goes nowhere; this is the reply at its end. Owned. */
     bool discard_ends;      /* and that reply ends the session */
     enum smtp_verb where;   /* last recognized command */
     const char *where_text; /* "CONNECT", "DATA", "END-OF-MESSAGE": for "lost connection after" */
     bool bare_lf_noted;
-    uint32_t requests; /* changes whenever the client begins to be asked for something new */
+    bool chunks_refused; /* BDAT chunks are thrown away until LAST, or a new transaction */
+    uint32_t requests;   /* changes whenever the client begins to be asked for something new */
     struct session_count counts[SMTP_VERB_COUNT];
 };
 
@@ -140,7 +143,14 @@ bool session_waits_for_backend(const struct session *session);
 /* True if a backend is in use, but nothing is under way with it. */
 bool session_backend_idles(const struct session *session);
 
-/* True if the client is gone and nothing that it still waits for is under way: end the session. */
+/* True if the end of a message waits to be sent to the backend. */
+bool session_sends_verdict(const struct session *session);
+
+/* How many seconds the backend may take for what it is waited for. */
+double session_backend_patience(const struct session *session);
+
+/* True if the client is gone and nothing that it still waits for is under way: end the session,
+ * once what is in client_out was sent. */
 bool session_is_lost(const struct session *session);
 
 /* --- what happened --------------------------------------------------------------------------- */

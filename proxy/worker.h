@@ -10,12 +10,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "proxy/backend_watch.h"
 #include "proxy/dial.h"
 #include "proxy/key_link.h"
 #include "proxy/limits.h"
 #include "proxy/listener.h"
 #include "proxy/policy_server.h"
-#include "proxy/probe.h"
 #include "proxy/service.h"
 
 /* Counters in memory that a worker shares with the master, for "gatepost status". */
@@ -35,8 +35,7 @@ struct worker_listener {
     struct worker *worker;
     struct service *service; /* borrowed from the master's memory, as it was at the fork */
     int index;
-    struct probe probe;
-    ev_timer retry; /* the next probe, while nothing is known of the backend */
+    struct backend_watch *watch;
 };
 
 /* One of its sockets. */
@@ -73,7 +72,7 @@ struct worker {
     ev_signal sigusr2;
     ev_timer drain_timer;
     ev_timer accept_pause;
-    ev_timer ticket_timer; /* keys of session tickets grow old */
+    ev_timer minute_timer; /* keys of session tickets grow old, backends are asked again */
     ev_timer log_timer;    /* what was logged waits to be written */
     ev_timer stress_timer; /* while there are connections: has stress mode begun or ended? */
     uint32_t stress_seen;  /* limits_stress_changes, as the connections' timers know it */
@@ -116,9 +115,5 @@ int worker_run(const struct worker_job *job);
 
 /* A connection has been opened. */
 void worker_opened(struct worker *worker);
-
-/* Ask for a probe of LISTENER's backend, unless one is under way; connections that wait for it are
- * run when it is over. */
-void worker_probe(struct worker_listener *listener);
 
 #endif

@@ -30,7 +30,8 @@ struct tls_conn {
     struct tls_link link;        /* the BIO in SSL points here */
     struct tls_handshake_notes notes;
     struct tls_key_use keys;
-    enum tls_result end; /* TLS_OK, or how the connection ended: TLS_LOST or TLS_FAILED */
+    enum tls_result end; /* TLS_OK, or how the connection ended: TLS_FAILED, or TLS_LOST by a socket
+                            error. Mere end of file leaves the other direction open. */
     bool shut_down;
 };
 
@@ -111,7 +112,7 @@ static enum tls_result outcome(struct tls_conn *conn, int result)
                           0);
             return fail(conn);
         }
-        conn->end = TLS_LOST;
+        conn->end = conn->link.error != 0 ? TLS_LOST : TLS_OK;
         return TLS_LOST;
     default:
         return fail(conn);

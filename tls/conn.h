@@ -28,8 +28,9 @@ enum tls_result {
     TLS_WANT_READ,  /* call again when ciphertext can be received */
     TLS_WANT_WRITE, /* call again when ciphertext can be sent */
     TLS_WANT_KEY,   /* call again when key_ready was called (tls/key_client.h); handshake only */
-    TLS_CLOSED,     /* the peer sent close_notify */
-    TLS_LOST,       /* end of file or a socket error without close_notify: tls_conn_errno */
+    TLS_CLOSED,     /* the peer sent close_notify; it may still be written to */
+    TLS_LOST,       /* end of file or a socket error without close_notify: tls_conn_errno. After end
+                       of file it may still be written to */
     TLS_FAILED      /* a TLS error; an alert has been queued to the transport: tls_conn_reason */
 };
 

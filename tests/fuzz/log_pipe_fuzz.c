@@ -97,6 +97,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         struct config *config = config_parse("F", "", 0, &override, 1, &diag);
         check(file >= 0 && config != NULL, "configuration");
         output = log_output_open(config, &diag);
+        config_free(config);
         reader = log_pipe_reader_new();
         check(output != NULL && reader != NULL, "output");
         check(pipe2(ends, O_NONBLOCK | O_CLOEXEC) == 0, "pipe");

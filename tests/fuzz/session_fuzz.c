@@ -23,7 +23,7 @@
 #define LINE_LIMIT 512
 #define READ_MAX 65536
 #define REPEAT_MAX 16384
-#define STEPS_TO_THE_END 200
+#define STEPS_TO_THE_END 20000 /* each reply may be followed by a pause */
 
 /* Client and backend bytes; connected, failed, end of file, timeout; TLS; client's timeout, drain,
  * now, end of file; probe good, failed; hold either end's output or let it flow; end of a pause;
@@ -37,6 +37,8 @@ struct run {
     struct session session;
     struct service service;
     struct upstream upstream;
+    struct backend backends[2];
+    struct backend_mark marks[2];
     struct tls_policy policy;
     struct smtp_model *model;
     size_t client_seen; /* bytes of client_out that the model has seen */
@@ -68,7 +70,7 @@ static void check_bounds(const struct session *session)
 
     require(buffer_length(&session->client_in) <= 2 * READ_MAX, "client_in is too long");
     require(buffer_length(&session->client_out) <=
-                SESSION_OUT_HIGH + 2 * SMTP_REPLY_MAX + CAPABILITIES_REPLY_MAX + 8192,
+                SESSION_REPLIES_HIGH + 2 * SMTP_REPLY_MAX + CAPABILITIES_REPLY_MAX + 8192,
             "client_out is too long");
     if (relay == NULL)
         return;
@@ -89,12 +91,13 @@ static void check_waits(const struct session *session)
             "it waits for nobody");
 }
 
-/* Show the model what is new, and let it flow. */
-static void watch(struct run *run)
+/* Show the model what is new, and let it flow. True if something did. */
+static bool watch(struct run *run)
 {
     struct session *session = &run->session;
     struct buffer *out = &session->client_out;
     bool open = is_open(session);
+    bool flowed = false;
 
     check_bounds(session);
     if (buffer_length(out) > run->client_seen)
@@ -102,6 +105,7 @@ static void watch(struct run *run)
                               buffer_length(out) - run->client_seen);
     run->client_seen = buffer_length(out);
     if (!run->client_held) {
+        flowed = buffer_length(out) > 0;
         buffer_free(out);
         run->client_seen = 0;
     }
@@ -117,10 +121,12 @@ static void watch(struct run *run)
                                    buffer_length(to) - run->backend_seen);
         run->backend_seen = buffer_length(to);
         if (!run->backend_held) {
-            buffer_free(to);
+            flowed = flowed || buffer_length(to) > 0;
+            relay_sent(session->relay, buffer_length(to));
             run->backend_seen = 0;
         }
     }
+    return flowed;
 }
 
 /* After the handshake nothing is known of what was said before. */
@@ -146,7 +152,8 @@ static void bytes(struct run *run, bool client, const char *data, size_t length,
     size_t total = length;
 
     if (client ? !session_waits_for_client(session)
-               : !is_open(session) || buffer_length(&session->client_out) >= SESSION_OUT_HIGH)
+               : !is_open(session) || buffer_length(&session->client_out) >= SESSION_REPLIES_HIGH ||
+                     buffer_length(&session->relay->in) >= SMTP_REPLY_MAX)
         return;
     if (length > READ_MAX || length == 0)
         return;
@@ -188,9 +195,12 @@ static void backend_event(struct run *run, char kind)
         session_backend_timeout(session);
     else if ((kind == 'p' || kind == 'u') && session->wants_capabilities) {
         session->wants_capabilities = false;
-        run->upstream.unreachable = kind == 'u';
+        for (int i = 0; kind == 'u' && i < 2; i++) {
+            run->backends[i].unreachable = true;
+            backend_mark_failing(&run->backends[i], BACKEND_FAULT_CONNECT, 1);
+        }
         if (kind == 'p')
-            capabilities_parse(&run->upstream.capabilities, ehlo_reply, sizeof(ehlo_reply) - 1);
+            capabilities_parse(&run->backends[0].capabilities, ehlo_reply, sizeof(ehlo_reply) - 1);
     }
 }
 
@@ -226,8 +236,9 @@ static void step(struct run *run, char kind, const char *data, size_t length)
         bytes(run, false, data, length, kind == 'b');
     else
         other_event(run, kind);
-    session_run(&run->session);
-    watch(run);
+    do
+        session_run(&run->session);
+    while (watch(run) && run->session.ending == SESSION_GOES_ON);
     check_waits(&run->session);
 }
 
@@ -244,7 +255,7 @@ static void leave(struct run *run)
     struct session *session = &run->session;
 
     run->client_held = run->backend_held = false;
-    watch(run);
+    (void)watch(run);
     for (int i = 0; i < STEPS_TO_THE_END && !is_over(session); i++) {
         if (session->state == SESSION_STARTTLS || session->state == SESSION_WRAPPER)
             return; /* the driver's handshake sees the end of file */
@@ -268,9 +279,14 @@ static void set_up(struct run *run, const uint8_t flags[3])
     run->policy.level = levels[flags[0] & 3];
     run->policy.auth_only = (flags[0] & 4) != 0;
     run->upstream.name = name;
+    run->upstream.list = (struct backend_list){run->backends, 2};
+    for (int i = 0; i < 2; i++) {
+        run->backends[i].name = name;
+        run->backends[i].mark = &run->marks[i];
+    }
     run->upstream.handoff = (enum handoff)((flags[1] >> 1) & 3);
     if ((flags[0] & 8) == 0)
-        capabilities_parse(&run->upstream.capabilities, ehlo_reply, sizeof(ehlo_reply) - 1);
+        capabilities_parse(&run->backends[0].capabilities, ehlo_reply, sizeof(ehlo_reply) - 1);
     run->service = (struct service){
         .name = "fuzz",
         .main = {.policy = &run->policy,
@@ -282,6 +298,7 @@ static void set_up(struct run *run, const uint8_t flags[3])
         .forbid_pipelining = (flags[1] & 16) != 0,
         .received_header = (flags[1] & 8) == 0,
         .bare_newline = modes[(flags[1] >> 5) & 3],
+        .bare_newline_code = 550,
         .line_limit = LINE_LIMIT,
         .values =
             {
@@ -307,7 +324,7 @@ static void set_up(struct run *run, const uint8_t flags[3])
                   flags[0] & 64 ? &session_stage_tls_refusing : &session_stage_tls);
     if (!run->service.wrappermode)
         session_greet(&run->session, "x", flags[0] >> 7);
-    watch(run);
+    (void)watch(run);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
