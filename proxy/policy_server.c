@@ -23,6 +23,7 @@ struct asker {
     struct asker *next;
     struct asker *previous;
     int fd;
+    bool answered; /* at least once: Postfix expects that such a connection may end */
     ev_io io;
     ev_timer timer; /* since the last request */
     struct buffer in;
@@ -94,6 +95,7 @@ static void answer(struct asker *asker, const struct policy_request *request)
                     found == SESSION_AMBIGUOUS ? "more than one" : "no",
                     client_address_text(&request->client, address), request->client.port,
                     rule->place, rule->pattern);
+    asker->answered = true;
     buffer_printf(&asker->out, "action=%s\n\n", action);
 }
 
@@ -171,7 +173,7 @@ static void on_asker(struct ev_loop *loop, ev_io *io, int events)
     if (!asker_work(asker))
         return;
     bool idle = buffer_length(&asker->in) == 0 && buffer_length(&asker->out) == 0;
-    if (idle && server->leaving) {
+    if (idle && server->leaving && asker->answered) {
         asker_close(asker);
         return;
     }
@@ -271,8 +273,7 @@ void policy_server_leave(struct policy_server *server)
     stop_listening(server);
     for (struct asker *one = server->askers; one != NULL; one = next) {
         next = one->next;
-        if (buffer_length(&one->in) == 0 && buffer_length(&one->out) == 0)
-            asker_close(one);
+        on_asker(server->loop, &one->io, EV_READ); /* it may just have asked */
     }
 }
 

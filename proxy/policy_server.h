@@ -20,8 +20,8 @@ struct policy_server *policy_server_new(struct ev_loop *loop, const struct polic
                                         const struct listener_sockets *sockets,
                                         const struct session_table *table);
 
-/* Others have taken over: take no more connections, and end those on which nothing is under way;
- * Postfix makes new ones. */
+/* Others have taken over: take no more connections, and end those that have had an answer and on
+ * which nothing is under way; Postfix makes new ones. */
 void policy_server_leave(struct policy_server *server);
 
 void policy_server_free(struct policy_server *server); /* NULL does no harm, to either */
