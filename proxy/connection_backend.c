@@ -85,7 +85,7 @@ bool connection_serve_backend(struct connection *connection)
     if (session->relay == NULL || session->relay->state == RELAY_LOST ||
         session->ending != SESSION_GOES_ON)
         connection_close_backend(connection);
-    if (!session->wants_backend)
+    if (!session->wants_backend || session->relay == NULL)
         return false;
     session->wants_backend = false;
     connection_close_backend(connection);

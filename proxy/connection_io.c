@@ -104,13 +104,20 @@ static void client_gone(struct connection *connection)
     session_client_eof(&connection->session);
 }
 
+/* Nothing can be sent to the client. */
+static void client_deaf(struct connection *connection)
+{
+    connection->client_readable = false;
+    session_client_deaf(&connection->session);
+}
+
 /* The client broke the rules of TLS, and was sent an alert. */
 static void client_failed(struct connection *connection)
 {
     if (!connection->tls_failed)
         log_warning("TLS library problem: %s", tls_conn_error_text(connection->tls));
     connection->tls_failed = true;
-    client_gone(connection);
+    client_deaf(connection);
 }
 
 /* Cleartext from the client. */
@@ -265,7 +272,7 @@ static bool write_client_tls(struct connection *connection, struct buffer *out)
         return false;
     case TLS_CLOSED:
     case TLS_LOST:
-        client_gone(connection);
+        client_deaf(connection);
         break;
     case TLS_FAILED:
         client_failed(connection);
@@ -289,7 +296,7 @@ bool connection_write_client(struct connection *connection)
         return false;
     if (sent < 0) {
         buffer_free(out);
-        client_gone(connection);
+        client_deaf(connection);
         return true;
     }
     buffer_consume(out, (size_t)sent);

@@ -300,7 +300,8 @@ bool session_is_lost(const struct session *session)
     case SESSION_COMMAND:
     case SESSION_SKIP:
         return !session->blocked && (relay == NULL || relay_head(relay) == NULL) &&
-               (length == 0 || memchr(buffer_data(in), '\n', length) == NULL);
+               (length == 0 || memchr(buffer_data(in), '\n', length) == NULL ||
+                session_limits_sleeps(session));
     case SESSION_DATA:
     case SESSION_BDAT:
         return length == 0; /* else the backend is slow to take what is there */
@@ -369,6 +370,13 @@ void session_tls_failed(struct session *session)
 void session_client_eof(struct session *session)
 {
     session->client_eof = true;
+}
+
+void session_client_deaf(struct session *session)
+{
+    session->client_eof = true;
+    if (session->state == SESSION_COMMAND || session->state == SESSION_SKIP)
+        buffer_free(&session->client_in);
 }
 
 /* "NOQUEUE: lost connection after DATA (1234 bytes) from unknown[192.0.2.1]". */

@@ -168,6 +168,8 @@ void session_backend_eof(struct session *session, int error);
 void session_backend_timeout(struct session *session);
 /* The client sent end of file (its pipelined commands are still answered). */
 void session_client_eof(struct session *session);
+/* Nothing can be sent to the client any more: it hears no replies to commands. */
+void session_client_deaf(struct session *session);
 /* The client was silent for too long; logged here. */
 void session_client_timeout(struct session *session);
 /* gatepost is stopping: end now, or after the transaction. FORCE: now. */

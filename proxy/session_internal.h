@@ -85,11 +85,11 @@ void session_setup_ready(struct session *session);
 
 /* Break off with WHAT and, behind it, what was being done. */
 void session_backend_fail(struct session *session, const char *what);
-/* The same for a REPLY that has no place in SMTP at this point, or comes before what it seems to
+/* The same for a reply that has no place in SMTP at this point, or comes before what it seems to
  * answer. */
-void session_backend_nonsense(struct session *session, const struct session_reply *reply);
-/* Tell the client that REPLY is what its command VERB came to. */
-void session_backend_pass_on(struct session *session, const struct session_reply *reply,
+void session_backend_nonsense(struct session *session, const struct session_reply *arrived);
+/* Tell the client that ARRIVED is what its command VERB came to. */
+void session_backend_pass_on(struct session *session, const struct session_reply *arrived,
                              enum smtp_verb verb);
 
 /* Let go of the backend, politely if nothing is under way. */

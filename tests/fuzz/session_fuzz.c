@@ -279,7 +279,7 @@ static void set_up(struct run *run, const uint8_t flags[3])
     run->policy.level = levels[flags[0] & 3];
     run->policy.auth_only = (flags[0] & 4) != 0;
     run->upstream.name = name;
-    run->upstream.list = (struct backend_list){run->backends, 2};
+    run->upstream.list = (struct backend_list){run->backends, 1 + ((flags[2] >> 5) & 1)};
     for (int i = 0; i < 2; i++) {
         run->backends[i].name = name;
         run->backends[i].mark = &run->marks[i];
@@ -296,6 +296,7 @@ static void set_up(struct run *run, const uint8_t flags[3])
         .banner = "mx.test ESMTP",
         .wrappermode = (flags[0] & 32) != 0,
         .forbid_pipelining = (flags[1] & 16) != 0,
+        .bare_newline_code = 550,
         .received_header = (flags[1] & 8) == 0,
         .bare_newline = modes[(flags[1] >> 5) & 3],
         .bare_newline_code = 550,

@@ -91,6 +91,7 @@ static void fixture_begin(struct fixture *fixture, enum tls_level level)
         .hostname = "mx.test",
         .banner = "mx.test ESMTP",
         .forbid_pipelining = true,
+        .bare_newline_code = 550,
         .bare_newline = BARE_NEWLINE_NORMALIZE,
         .line_limit = 2048,
     };
