@@ -228,7 +228,9 @@ static void sort_entries(struct loader *loader, struct entries *entries, bool ip
 static void load(struct loader *loader, const char *maps, const char *origin)
 {
     struct policy_table *table = loader->table;
-    struct policy_maps_reader reader = {begin_map, add_line, loader};
+    static const struct policy_maps_form form = {"smtpd_tls_policy_maps", "cidr",
+                                                 "{ address level ... }"};
+    struct policy_maps_reader reader = {&form, begin_map, add_line, loader};
 
     policy_maps_read(maps, origin, &reader, loader->diag);
     if (table->expired > MAX_EXPIRED)

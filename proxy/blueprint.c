@@ -75,6 +75,8 @@ static int prepare(struct blueprint *blueprint, const struct blueprint *previous
         listen_list_parse(config, &blueprint->listeners, diag) != 0 ||
         stress_levels_check(config, diag) != 0)
         return -1;
+    if (policy_service_new(config, &blueprint->policy_service, diag) != 0)
+        return -1;
     blueprint->totals = worker_totals_find(config, blueprint_workers(blueprint), diag);
     if (make_services(blueprint, diag) != 0 ||
         service_tickets_prepare(services_of(blueprint), services_of(previous), diag) != 0)
@@ -115,6 +117,7 @@ void blueprint_unref(struct blueprint *blueprint)
     for (size_t i = blueprint->service_count; i > 0; i--)
         service_free(blueprint->services[i - 1]);
     free(blueprint->services);
+    policy_service_free(blueprint->policy_service);
     listen_list_free(&blueprint->listeners);
     config_free(blueprint->config);
     free(blueprint);

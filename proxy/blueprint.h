@@ -14,6 +14,7 @@
 #include "policy/endpoint.h"
 
 #include "proxy/file_watch.h"
+#include "proxy/policy_service.h"
 #include "proxy/privileges.h"
 #include "proxy/service.h"
 #include "proxy/worker_slots.h"
@@ -27,6 +28,7 @@ struct blueprint {
     size_t service_count;
     struct privileges privileges;
     struct worker_totals totals;
+    struct policy_service *policy_service; /* NULL: there is none */
     struct file_watch *credentials; /* the files with certificates and keys, as they were before
                                        anybody read them; NULL: gatepost_watch_certificates = no */
 };

@@ -11,6 +11,7 @@
 
 #include "proxy/check_certificates.h"
 #include "proxy/check_profile.h"
+#include "proxy/policy_service.h"
 #include "proxy/policy_text.h"
 #include "proxy/probe.h"
 #include "proxy/service.h"
@@ -169,6 +170,9 @@ unsigned check_run(const struct config *config, const char *profile_name, struct
         return 0;
     diag_once_begin(&once, diag);
     (void)stress_levels_check(config, &once.diag);
+    struct policy_service *policy_service = NULL;
+    (void)policy_service_new(config, &policy_service, &once.diag);
+    policy_service_free(policy_service);
     unsigned violated = check_listeners(config, profile, &once.diag);
     diag_once_end(&once);
     return violated;

@@ -15,6 +15,7 @@
 #include "proxy/connection_timer.h"
 #include "proxy/handshake_log.h"
 #include "proxy/log.h"
+#include "proxy/session_chance.h"
 
 #define ROUNDS_MAX 16 /* of reading and writing before others get their turn */
 
@@ -98,10 +99,19 @@ static void connection_log_sni(const struct connection *connection)
     }
 }
 
+/* The session asks for the client's certificate. */
+static bool connection_ccert(const struct session *session, struct tls_ccert_details *details)
+{
+    const struct connection *connection = (const struct connection *)session;
+
+    return connection->tls != NULL && tls_conn_ccert_details(connection->tls, details);
+}
+
 static const struct session_tls connection_tls = {.summary = connection_summary,
                                                   .refusal = connection_refusal,
                                                   .server_name = connection_server_name,
-                                                  .failure = connection_failure};
+                                                  .failure = connection_failure,
+                                                  .ccert = connection_ccert};
 
 /* End of the session, of the sockets, and of CONNECTION. */
 static void connection_destroy(struct connection *connection)
@@ -145,6 +155,8 @@ static void connection_log_handshake(struct connection *connection, enum tls_res
     atomic_fetch_add(&connection->worker->stats->handshake_failures, 1);
     session_tls_failed(&connection->session);
     handshake_log_failed(&connection->session, connection->tls, result);
+    if (result == TLS_FAILED)
+        session_chance_failed(&connection->session);
 }
 
 /* From now on only read, so that a closing reset cannot overtake the last words. */
@@ -463,6 +475,9 @@ void connection_open(struct worker_listener *listener, int fd, const struct sock
     connection->session.limits.shared = worker->limits;
     connection->session.limits.slot = worker->slot;
     connection->session.limits.now = connection_clock();
+    connection->session.record.table = worker->sessions;
+    connection->session.record.slot = worker->slot;
+    connection->session.chance = worker->chance;
     client_address_set(&connection->session.client, peer);
     if (listener->service->proxies == NULL)
         connection_begin(connection);

@@ -71,6 +71,7 @@ void generation_leave(struct generation *generation, int signal_number)
 
     generation->state = GENERATION_LEAVING;
     listener_close(&generation->plan.sockets);
+    listener_close(&generation->plan.policy_sockets);
     for (size_t i = 0; i < generation->child_count; i++)
         ev_timer_stop(generation->loop, &generation->children[i].restart);
     signal_children(generation, signal_number);
@@ -385,6 +386,7 @@ static void make_plan(struct generation *generation)
     generation->plan = (struct child_plan){
         .services = blueprint->services,
         .service_count = blueprint->service_count,
+        .policy_service = blueprint->policy_service,
         .privileges = blueprint->privileges,
         .drain_time = (double)config_time(blueprint->config, PARAM_gatepost_drain_time),
         .totals = blueprint->totals,
@@ -399,6 +401,10 @@ static int open_sockets(struct generation *generation, const struct generation *
 {
     const struct listener_sockets *present = previous != NULL ? &previous->plan.sockets : NULL;
 
+    if (policy_service_listen(generation->blueprint->policy_service,
+                              previous != NULL ? &previous->plan.policy_sockets : NULL,
+                              &generation->plan.policy_sockets, diag) != 0)
+        return -1;
     if (previous != NULL && previous->blueprint == generation->blueprint)
         return listener_copy(present, &generation->plan.sockets, diag);
     return listener_open(&generation->blueprint->listeners, present, &generation->plan.sockets,
@@ -470,6 +476,7 @@ void generation_forget(struct generation *generation, bool own)
     if (own)
         return;
     listener_close(&generation->plan.sockets);
+    listener_close(&generation->plan.policy_sockets);
     if (generation->plan.chains >= 0)
         close(generation->plan.chains);
     generation->plan.chains = -1;
@@ -492,6 +499,7 @@ void generation_free(struct generation *generation)
         munmap(generation->stats, generation->child_count * sizeof(struct worker_stats));
     free(generation->children);
     listener_close(&generation->plan.sockets);
+    listener_close(&generation->plan.policy_sockets);
     blueprint_unref(generation->blueprint);
     free(generation);
 }

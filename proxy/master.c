@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "proxy/activation.h"
+#include "proxy/chance_report.h"
 #include "proxy/control.h"
 #include "proxy/generation.h"
 #include "proxy/log.h"
@@ -375,6 +376,9 @@ static void master_status(const struct master *master, FILE *out)
             (long)(time(NULL) - master->started));
     stress_report_print(&master->stress, out);
     if (master->current != NULL)
+        chance_report_print(worker_slots_chance(master->slots),
+                            master->current->blueprint->services[0], out);
+    if (master->current != NULL)
         generation_status(master->current, out);
     if (master->coming != NULL)
         generation_status(master->coming, out);
@@ -393,6 +397,9 @@ static void master_status_json(const struct master *master, FILE *out)
     json_string(&json, "configuration", master->source->directory);
     json_number(&json, "uptime", (long long)(time(NULL) - master->started));
     stress_report_json(&master->stress, &json);
+    if (master->current != NULL)
+        chance_report_json(worker_slots_chance(master->slots),
+                           master->current->blueprint->services[0], &json);
     json_array(&json, "processes");
     if (master->current != NULL)
         generation_status_json(master->current, &json);
@@ -418,6 +425,12 @@ static void on_command(void *owner, const char *command, struct control_request 
     } else if (strcmp(command, "status --json") == 0) {
         master_status_json(master, control_out(request));
         control_finish(request, true);
+    } else if (strncmp(command, CHANCE_REPORT_COMMAND, strlen(CHANCE_REPORT_COMMAND)) == 0) {
+        control_finish(request, master->current != NULL &&
+                                    chance_report_answer(worker_slots_chance(master->slots),
+                                                         master->current->blueprint->services[0],
+                                                         command + strlen(CHANCE_REPORT_COMMAND),
+                                                         control_out(request)));
     } else if (strcmp(command, "stop") == 0) {
         log_info("terminating on request");
         control_finish(request, true);

@@ -21,6 +21,7 @@
 
 #include "proxy/client_address.h"
 #include "proxy/data_stream.h"
+#include "proxy/second_chance.h"
 #include "proxy/service_values.h"
 #include "proxy/upstream.h"
 
@@ -40,6 +41,8 @@ struct service {
     bool owns_table;
     struct tls_rule *rules; /* by the table's settings index */
     size_t rule_count;
+    struct tls_rule *second; /* of RULES, the last: gatepost_second_chance; NULL: there is none */
+    struct second_chance_rules chance_rules;
     struct tls_sni_list *names; /* tls_server_sni_maps as it was read; NULL: no TLS. Owned. */
     struct tls_ticket_keys *ticket_keys; /* of service_tickets; NULL: each context has its own */
     struct upstream *upstream;

@@ -7,6 +7,7 @@
 
 #include "proxy/escape.h"
 #include "proxy/log.h"
+#include "proxy/session_chance.h"
 #include "proxy/session_internal.h"
 
 const char *session_namaddr(const struct session *session, char out[SESSION_NAMADDR_MAX])
@@ -22,7 +23,8 @@ const char *session_policy_place(const struct session *session, char out[SESSION
     const size_t most = SESSION_PLACE_MAX - sizeof(", line 4294967295");
 
     if (session->policy_line == 0) {
-        snprintf(out, SESSION_PLACE_MAX, "main configuration");
+        snprintf(out, SESSION_PLACE_MAX, "%s",
+                 session->policy_file != NULL ? session->policy_file : "main configuration");
         return out;
     }
     size_t length = strlen(session->policy_file);
@@ -91,6 +93,8 @@ void session_begin(struct session *session, struct service *service,
         session->policy_file = match.file;
         session->policy_line = match.line;
     }
+    if (admitted)
+        session_chance_begin(session);
     session->bare_newline = session_bare_newline(session);
     if (!admitted) {
         session_limits_refuse_all(session);
@@ -186,6 +190,7 @@ void session_drop_relay(struct session *session)
     session->wants_backend = false;
     session->transaction = false;
     relay_free(relay);
+    session_record_end(session);
 }
 
 /* Between commands, with nothing under way: a pause in which the session can be ended. */
@@ -350,6 +355,7 @@ void session_tls_established(struct session *session)
     session->chunks_refused = false;
     session->tls = true;
     session->requests++;
+    session_chance_established(session);
     const char *name = session->tls_questions->server_name(session);
     bool known = session->tls_questions->summary(session, &summary);
     if (session->service->log_summary && known)

@@ -17,9 +17,12 @@
 #include "proxy/buffer.h"
 #include "proxy/client_address.h"
 #include "proxy/relay.h"
+#include "proxy/second_chance.h"
 #include "proxy/service.h"
 #include "proxy/session_limits.h"
+#include "proxy/session_record.h"
 #include "proxy/smtp_command.h"
+#include "tls/conn.h"
 #include "tls/handshake_reason.h"
 #include "tls/summary.h"
 
@@ -60,6 +63,8 @@ struct session_tls {
      * it did not, or there was no TLS. For the end of the session, until then owned by the driver.
      */
     const struct tls_failure_reason *(*failure)(const struct session *session);
+    /* What is known of the client's certificate; false: it has shown none. */
+    bool (*ccert)(const struct session *session, struct tls_ccert_details *details);
 };
 
 /* Output that waits to be sent beyond this stops the intake from the other side: content to the
@@ -83,6 +88,8 @@ struct session {
     const struct session_tls *tls_questions;
 
     struct session_limits limits;
+    struct session_record record;
+    struct second_chance *chance; /* borrowed; NULL: nobody has one */
 
     struct buffer client_in;
     struct buffer client_out;
@@ -117,8 +124,8 @@ struct session {
     struct session_count counts[SMTP_VERB_COUNT];
 };
 
-/* A new session, in which the client, and of LIMITS what is shared, the slot and the time, are set
- * (and only that). Logs "connect from", finds the client's rule, and counts the client, unless that
+/* A new session, in which the client, CHANCE, what is shared and the slot of LIMITS and RECORD, and
+ * the time of LIMITS, are set (and only that). Logs "connect from", finds the client's rule, and counts the client, unless that
  * was done (session_limits_admit) for the total. */
 void session_begin(struct session *session, struct service *service,
                    const struct session_tls *tls_questions);

@@ -142,6 +142,7 @@ void session_backend_connected(struct session *session)
     const struct backend_setup_words words = setup_words(session);
 
     session->relay->state = RELAY_SETUP;
+    session_record_begin(session);
     if (!backend_setup_begin(&session->relay->setup, &words, &session->relay->out))
         session_backend_broken(session, "cannot be told the client's address; refusing");
 }

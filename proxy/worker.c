@@ -154,9 +154,12 @@ static void worker_drain(struct worker *worker)
 
 static void worker_on_sigusr2(struct ev_loop *loop, ev_signal *signal, int events)
 {
+    struct worker *worker = signal->data;
+
     (void)loop;
     (void)events;
-    worker_leave(signal->data);
+    worker_leave(worker);
+    policy_server_leave(worker->policy_server);
 }
 
 static void worker_on_sigterm(struct ev_loop *loop, ev_signal *signal, int events)
@@ -356,6 +359,8 @@ int worker_run(const struct worker_job *job)
     worker->stats = job->stats;
     worker->limits = job->limits;
     worker->slot = job->slot;
+    worker->chance = job->chance;
+    worker->sessions = job->policy_service != NULL ? job->sessions : NULL;
     worker->drain_time = job->drain_time;
     worker->listener_count = job->listener_count;
     worker->listeners = calloc(job->listener_count, sizeof(*worker->listeners));
@@ -368,6 +373,8 @@ int worker_run(const struct worker_job *job)
     for (size_t i = 0; i < job->listener_count; i++)
         worker_listen(worker, job, i);
     worker_open_sockets(worker, job);
+    worker->policy_server =
+        policy_server_new(worker->loop, job->policy_service, job->policy_sockets, job->sessions);
 #ifdef GATEPOST_TEST_HOOKS
     forbidden_calls_watch(worker->loop);
 #endif
@@ -384,6 +391,7 @@ int worker_run(const struct worker_job *job)
         worker->connections->dead = true;
         connection_work(worker->connections);
     }
+    policy_server_free(worker->policy_server);
     for (size_t i = 0; i < worker->listener_count; i++)
         backend_watch_free(worker->listeners[i].watch);
     log_flush();

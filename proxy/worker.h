@@ -15,6 +15,7 @@
 #include "proxy/key_link.h"
 #include "proxy/limits.h"
 #include "proxy/listener.h"
+#include "proxy/policy_server.h"
 #include "proxy/service.h"
 
 /* Counters in memory that a worker shares with the master, for "gatepost status". */
@@ -58,6 +59,9 @@ struct worker {
     struct worker_stats *stats;
     struct limits *limits;
     unsigned slot;                  /* in LIMITS */
+    struct session_table *sessions; /* NULL: nobody asks */
+    struct policy_server *policy_server;
+    struct second_chance *chance;
     struct connection *connections; /* all that are open */
     size_t connection_count;
     double drain_time;
@@ -92,7 +96,11 @@ struct worker_job {
     struct key_link *keys; /* the worker's from now on */
     struct worker_stats *stats;
     struct limits *limits;
-    unsigned slot;     /* in LIMITS, this process's own */
+    unsigned slot;                               /* in LIMITS, this process's own */
+    const struct policy_service *policy_service; /* NULL: there is none */
+    const struct listener_sockets *policy_sockets;
+    struct session_table *sessions;
+    struct second_chance *chance;
     double drain_time; /* seconds */
     bool sandbox;      /* gatepost_sandbox */
 };
