@@ -125,8 +125,8 @@ struct session {
 };
 
 /* A new session, in which the client, CHANCE, what is shared and the slot of LIMITS and RECORD, and
- * the time of LIMITS, are set (and only that). Logs "connect from", finds the client's rule, and counts the client, unless that
- * was done (session_limits_admit) for the total. */
+ * the time of LIMITS, are set (and only that). Logs "connect from", finds the client's rule, and
+ * counts the client, unless that was done (session_limits_admit) for the total. */
 void session_begin(struct session *session, struct service *service,
                    const struct session_tls *tls_questions);
 
