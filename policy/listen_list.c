@@ -15,11 +15,19 @@
 
 /* Parameters of the whole program: one listener cannot have its own. */
 static const enum param global_params[] = {
-    PARAM_gatepost_chroot_directory, PARAM_gatepost_control_socket,
-    PARAM_gatepost_drain_time,       PARAM_gatepost_listen,
-    PARAM_gatepost_state_directory,  PARAM_gatepost_user,
-    PARAM_gatepost_workers,          PARAM_maillog_file,
-    PARAM_syslog_facility,           PARAM_syslog_name,
+    PARAM_gatepost_chroot_directory,
+    PARAM_gatepost_control_socket,
+    PARAM_gatepost_drain_time,
+    PARAM_gatepost_ledger,
+    PARAM_gatepost_ledger_max_age,
+    PARAM_gatepost_ledger_max_peers,
+    PARAM_gatepost_listen,
+    PARAM_gatepost_state_directory,
+    PARAM_gatepost_user,
+    PARAM_gatepost_workers,
+    PARAM_maillog_file,
+    PARAM_syslog_facility,
+    PARAM_syslog_name,
 };
 
 /* What is known while one list is parsed. */
