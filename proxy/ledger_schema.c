@@ -23,7 +23,10 @@ static const char *const schema_steps[LEDGER_VERSION] = {
     " established INTEGER NOT NULL DEFAULT 0, failed INTEGER NOT NULL DEFAULT 0,"
     " resumed INTEGER NOT NULL DEFAULT 0, helo BLOB, ccert_subject BLOB, ccert_fingerprint TEXT,"
     " ccert_status TEXT, UNIQUE(address, prefix));"
-    "CREATE INDEX peer_last ON peer(last);"
+    /* who is to go first when there are too many: single addresses that never delivered anything,
+     * and those that have not come for the longest time */
+    "CREATE INDEX peer_idle ON peer(messages > 0, last) WHERE prefix = length(address) * 8;"
+    "CREATE INDEX peer_net ON peer(prefix, last) WHERE prefix < length(address) * 8;"
     /* words that many rows share */
     "CREATE TABLE name(id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);"
     "CREATE TABLE tls(peer INTEGER NOT NULL, protocol INTEGER NOT NULL, cipher INTEGER NOT NULL,"
