@@ -115,6 +115,7 @@ static void connection_destroy(struct connection *connection)
 
     ev_io_stop(worker->loop, &connection->client_io);
     ev_timer_stop(worker->loop, &connection->timer);
+    connection_record_end(connection);
     if (connection->session.magic == SESSION_MAGIC)
         session_end(&connection->session, connection->reason);
     else
@@ -153,13 +154,13 @@ static void connection_log_handshake(struct connection *connection, enum tls_res
     session_namaddr(&connection->session, namaddr);
     atomic_fetch_add(&connection->worker->stats->handshake_failures, 1);
     session_tls_failed(&connection->session);
-    if (result == TLS_FAILED) {
-        log_info("SSL_accept error from %s: %s", namaddr, tls_conn_reason(connection->tls));
+    const char *why = result == TLS_FAILED               ? tls_conn_reason(connection->tls)
+                      : result == TLS_LOST && error != 0 ? strerror(error)
+                                                         : "lost connection";
+    log_info("SSL_accept error from %s: %s", namaddr, why);
+    if (result == TLS_FAILED)
         log_warning("TLS library problem: %s", tls_conn_error_text(connection->tls));
-    } else {
-        log_info("SSL_accept error from %s: %s", namaddr,
-                 result == TLS_LOST && error != 0 ? strerror(error) : "lost connection");
-    }
+    connection_record_handshaken(connection, why);
 }
 
 /* From now on only read, so that a closing reset cannot overtake the last words. */
@@ -181,6 +182,7 @@ static bool connection_handshake(struct connection *connection)
 
     switch (result) {
     case TLS_OK:
+        connection_record_handshaken(connection, NULL);
         connection->phase = CONNECTION_TLS;
         connection->client_readable = true;
         atomic_fetch_add(&connection->worker->stats->handshakes, 1);
@@ -218,6 +220,7 @@ static void connection_start_tls(struct connection *connection)
         tls_conn_new(connection->session.rule->tls, &connection_transport, connection);
     if (connection->tls == NULL)
         log_fatal("out of memory for a TLS connection");
+    connection_record_handshake(connection);
     connection->phase = CONNECTION_HANDSHAKE;
     connection->phase_since = ev_now(connection->worker->loop);
     connection->client_drained = !connection->client_readable;
@@ -266,6 +269,7 @@ static void connection_dial(struct connection *connection)
                           .done = connection_on_dialed,
                           .owner = connection};
     connection->dial = dial;
+    connection_record_dial(connection);
     connection->backend_active = ev_now(connection->worker->loop);
     dial_start(dial);
 }
@@ -409,6 +413,7 @@ static bool connection_round(struct connection *connection)
     progress = connection_read_backend(connection) || progress;
     progress = connection_read_client(connection) || progress;
     session_run(session);
+    connection_record_backend(connection);
     progress = connection_write_backend(connection) || progress;
     if (connection_pauses(connection))
         return false;
@@ -486,6 +491,7 @@ static void connection_on_timer(struct ev_loop *loop, ev_timer *timer, int event
         atomic_fetch_add(&connection->worker->stats->handshake_failures, 1);
         log_info("SSL_accept error from %s: %s", session_namaddr(session, namaddr),
                  strerror(ETIMEDOUT));
+        connection_record_handshaken(connection, strerror(ETIMEDOUT));
         session_tls_failed(session);
         connection_die(connection, "lost connection");
     } else if (session->limits.pause) {
@@ -528,6 +534,7 @@ void connection_open(struct worker_listener *listener, int fd, const struct sock
     worker->connection_count++;
     atomic_fetch_add(&worker->stats->sessions, 1);
     atomic_fetch_add(&worker->stats->open, 1);
+    connection_record_begin(connection);
     connection->session.limits.shared = worker->limits;
     connection->session.limits.slot = worker->slot;
     connection->session.limits.now = connection_clock();

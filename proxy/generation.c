@@ -427,7 +427,7 @@ struct generation *generation_new(struct config *config, const struct generation
     if (generation == NULL)
         abort();
     generation->config = config;
-    generation->plan.chains = -1;
+    generation->plan.chains = generation->plan.ledger = -1;
     ev_init(&generation->kill_timer, on_kill_timer);
     generation->kill_timer.data = generation;
     ev_timer_init(&generation->ticket_timer, on_ticket_timer, TICKET_SECONDS, TICKET_SECONDS);

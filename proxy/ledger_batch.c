@@ -104,6 +104,12 @@ static void keep_bytes(char out[255], uint8_t *length, struct observation_text t
     *length = (uint8_t)text.length;
 }
 
+/* Did TLS come to nothing? Also where it was established, and then refused. */
+static bool has_failed(const struct observation *observation)
+{
+    return observation->tls == OBSERVATION_TLS_FAILED || observation->failure_kind.length > 0;
+}
+
 /* The peer's own row. */
 static struct ledger_row *add_peer(struct ledger_batch *batch,
                                    const struct observation *observation, int64_t when)
@@ -124,7 +130,7 @@ static struct ledger_row *add_peer(struct ledger_batch *batch,
     row->counts[LEDGER_COUNT_CLEARTEXT_SESSIONS] += observation->tls == OBSERVATION_TLS_NONE;
     row->counts[LEDGER_COUNT_CLEARTEXT_MESSAGES] += (int64_t)observation->cleartext_messages;
     row->counts[LEDGER_COUNT_ESTABLISHED] += observation->tls == OBSERVATION_TLS_ESTABLISHED;
-    row->counts[LEDGER_COUNT_FAILED] += observation->tls == OBSERVATION_TLS_FAILED;
+    row->counts[LEDGER_COUNT_FAILED] += has_failed(observation);
     row->counts[LEDGER_COUNT_RESUMED] += (int64_t)observation->resumed;
     struct ledger_detail *detail = &batch->details[row->detail];
     keep_bytes(detail->helo, &detail->helo_length, observation->helo);
@@ -168,11 +174,10 @@ static uint32_t name_of(struct ledger_batch *batch, struct observation_text text
 static void add_tls(struct ledger_batch *batch, const struct observation *observation,
                     uint32_t peer, int64_t when)
 {
-    const bool established = observation->tls == OBSERVATION_TLS_ESTABLISHED;
     struct ledger_key key = {.of = peer};
     struct ledger_row *row;
 
-    if (established) {
+    if (observation->tls == OBSERVATION_TLS_ESTABLISHED) {
         key.kind = LEDGER_ROW_TLS;
         key.parts[0] = name_of(batch, observation->protocol);
         key.parts[1] = name_of(batch, observation->cipher);
@@ -196,8 +201,8 @@ static void add_tls(struct ledger_batch *batch, const struct observation *observ
         key = (struct ledger_key){.kind = LEDGER_ROW_PEER_HELLO, .of = peer};
         key.parts[0] = index_of(batch, hello);
         row = row_of(batch, &key, when);
-        row->counts[0] += established;
-        row->counts[1] += !established;
+        row->counts[0] += !has_failed(observation);
+        row->counts[1] += has_failed(observation);
         row->counts[2] += (int64_t)observation->messages;
     }
 }

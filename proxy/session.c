@@ -41,6 +41,10 @@ void session_begin(struct session *session, struct service *service,
 
     session_connect(session, service, tls_questions);
     session->rule = service_rule(service, &session->client, time(NULL), &match);
+    if (match.line != 0 && session->rule != &service->main) {
+        session->policy_file = match.file;
+        session->policy_line = match.line;
+    }
     if (!admitted) {
         session_limits_refuse_all(session);
     } else if (session->rule->reject) {

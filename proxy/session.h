@@ -44,6 +44,13 @@ struct session_count {
     uint16_t ok;
 };
 
+/* What the backend has accepted. */
+struct session_tally {
+    uint32_t messages;
+    uint32_t cleartext; /* of them, without TLS */
+    uint64_t bytes;     /* of content, as it came */
+};
+
 struct session;
 
 /* What a session asks its driver about the running TLS connection. */
@@ -70,6 +77,8 @@ struct session {
     struct service *service;
     const struct service_values *values; /* that were in force when the client came */
     const struct tls_rule *rule;         /* what TLS holds for this client */
+    const char *policy_file;             /* the table's line that says it. Borrowed. */
+    unsigned policy_line;                /* 0: none does */
     struct client_address client;
     struct client_address server;
     const struct session_tls *tls_questions;
@@ -105,6 +114,7 @@ struct session {
     bool bare_lf_noted;
     uint32_t requests; /* changes whenever the client begins to be asked for something new */
     struct session_count counts[SMTP_VERB_COUNT];
+    struct session_tally tally;
 };
 
 /* A new session, in which the client, and of LIMITS what is shared, the slot and the time, are set

@@ -229,6 +229,15 @@ static void backend_chunk_part(struct session *session, const struct arrived *ar
         backend_nonsense(session, arrived);
 }
 
+/* A message has been accepted. */
+static void backend_delivered(struct session *session)
+{
+    session_limits_delivered(session);
+    session->tally.messages++;
+    session->tally.cleartext += !session->tls;
+    session->tally.bytes += session->relay->stream.bytes_in;
+}
+
 /* The reply to a chunk of the client's. */
 static void backend_chunk(struct session *session, const struct arrived *arrived)
 {
@@ -244,7 +253,7 @@ static void backend_chunk(struct session *session, const struct arrived *arrived
         relay->chunk_error = NULL;
     } else {
         if (arrived->reply.code < 300 && !relay->chunked && session->state == SESSION_COMMAND)
-            session_limits_delivered(session);
+            backend_delivered(session);
         backend_pass_on(session, arrived, SMTP_BDAT);
     }
     if (!relay->chunked && session->state == SESSION_COMMAND)
@@ -336,7 +345,7 @@ static void backend_arrived(struct session *session, const struct arrived *arriv
         }
         session->transaction = false;
         if (arrived->reply.code < 300)
-            session_limits_delivered(session);
+            backend_delivered(session);
         backend_pass_on(session, arrived, SMTP_DATA);
         break;
     case EXPECT_QUIT:

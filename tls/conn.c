@@ -14,6 +14,7 @@
 #include <openssl/err.h>
 #include <openssl/x509.h>
 
+#include "tls/client_hello.h"
 #include "tls/context_private.h"
 #include "tls/describe.h"
 #include "tls/errors.h"
@@ -30,6 +31,7 @@ struct tls_conn {
     struct tls_link link;        /* the BIO in SSL points here */
     struct tls_handshake_notes notes;
     struct tls_key_use keys;
+    struct tls_hello_record *hello; /* owned; NULL: none is wanted (any more) */
     enum tls_result end; /* TLS_OK, or how the connection ended: TLS_LOST or TLS_FAILED */
     bool shut_down;
 };
@@ -67,10 +69,36 @@ void tls_conn_free(struct tls_conn *conn)
         return;
     }
     SSL_free(conn->ssl);
+    conn->ssl = NULL;
     tls_key_use_end(&conn->keys);
     tls_context_unref(conn->context);
+    tls_conn_forget_hello(conn);
     free(conn->failure);
     free(conn);
+}
+
+void tls_conn_record_hello(struct tls_conn *conn)
+{
+    conn->hello = calloc(1, sizeof *conn->hello);
+    tls_client_hello_record(conn->ssl, conn->hello);
+}
+
+const struct tls_hello_record *tls_conn_hello(const struct tls_conn *conn)
+{
+    return conn->hello != NULL && conn->hello->taken ? conn->hello : NULL;
+}
+
+void tls_conn_forget_hello(struct tls_conn *conn)
+{
+    if (conn->hello == NULL) {
+        return;
+    }
+    if (conn->ssl != NULL) {
+        tls_client_hello_record(conn->ssl, NULL);
+    }
+    tls_hello_record_forget(conn->hello);
+    free(conn->hello);
+    conn->hello = NULL;
 }
 
 /* Every call into the library begins here: old errors must not be taken for its own. */
