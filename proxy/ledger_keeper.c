@@ -82,8 +82,11 @@ static void on_channel(struct ev_loop *loop, ev_io *io, int events)
         close(fd);
     if (got == 0)
         ev_io_stop(loop, io);
-    else if (got > 0 && message.kind == CHANNEL_READY)
-        keeper->child.ready = true;
+    if (got <= 0 || message.kind != CHANNEL_READY)
+        return;
+    keeper->child.ready = true;
+    if (keeper->ending)
+        kill(keeper->child.pid, SIGTERM); /* it did not hear that when it was told */
 }
 
 /* Start it again, later if it did not live long. */

@@ -253,6 +253,18 @@ static bool beyond(const struct ledger_bounds *bounds, const struct ledger_exten
     return extent->hellos > bounds->max_hellos || extent->hello_bytes > bounds->max_hello_bytes;
 }
 
+/* How many hellos have to go, and some more; they are taken to be of one size. */
+static int64_t surplus(const struct ledger_bounds *bounds, const struct ledger_extent *extent)
+{
+    int64_t by_number = extent->hellos - bounds->max_hellos;
+    int64_t by_bytes = 0;
+
+    if (extent->hello_bytes > bounds->max_hello_bytes)
+        by_bytes = extent->hellos * (extent->hello_bytes - bounds->max_hello_bytes) /
+                   extent->hello_bytes;
+    return (by_number > by_bytes ? by_number : by_bytes) + SPARE(extent->hellos) + 1;
+}
+
 /* A part of the hellos goes. */
 static bool prune_hellos(sqlite3 *db, const struct ledger_bounds *bounds,
                          struct ledger_extent *extent)
@@ -267,7 +279,7 @@ static bool prune_hellos(sqlite3 *db, const struct ledger_bounds *bounds,
         return false;
     if (!beyond(bounds, extent))
         return true;
-    const int64_t count = extent->hellos / 16 + 1;
+    const int64_t count = surplus(bounds, extent);
     snprintf(sql, sizeof(sql), "DELETE FROM peer_hello WHERE hello IN (%s)", doomed);
     good = run_with(db, sql, count, 0);
     snprintf(sql, sizeof(sql), "DELETE FROM hello WHERE id IN (%s)", doomed);
