@@ -14,6 +14,7 @@
 
 #include "proxy/chains.h"
 #include "proxy/key_process.h"
+#include "proxy/ledger_process.h"
 #include "proxy/log.h"
 
 /* Findings while certificates are loaded. Warnings come from the first worker only, since all would
@@ -59,7 +60,28 @@ static int keys_main(const struct child_plan *plan, int channel, struct diag *di
     listener_close(&policy_sockets);
     if (plan->chains >= 0)
         close(plan->chains);
+    if (plan->ledger >= 0)
+        close(plan->ledger);
     return key_process_run(&job, diag);
+}
+
+/* The life of the ledger process. */
+static int ledger_main(const struct child_plan *plan, int channel)
+{
+    prctl(PR_SET_NAME, "gatepost-ledger", 0, 0, 0);
+    plan->ledger_job->channel = channel;
+    return ledger_process_run(plan->ledger_job);
+}
+
+/* A worker's way to the ledger; NULL: there is none. */
+static struct ledger_link *open_ledger(const struct child *child, const struct child_plan *plan)
+{
+    if (plan->ledger < 0)
+        return NULL;
+    struct ledger_link *link = ledger_link_new(plan->ledger, &child->stats->ledger_dropped);
+    if (link == NULL)
+        log_fatal("out of memory for a worker");
+    return link;
 }
 
 /* The life of a worker. */
@@ -74,6 +96,7 @@ static int worker_main(const struct child *child, const struct child_plan *plan,
         .sockets = &plan->sockets,
         .channel = channel,
         .keys = link,
+        .ledger = open_ledger(child, plan),
         .stats = child->stats,
         .limits = worker_slots_limits(plan->slots, &plan->totals),
         .slot = (unsigned)child->slot,
@@ -107,8 +130,9 @@ child_main(struct child *child, const struct child_plan *plan, int channel, int 
     log->fd = log_fd;
     log_set_sink(log_pipe_write, log_pipe_flush, log);
     child_signals();
-    int status = child->role == CHILD_KEYS ? keys_main(plan, channel, &diag)
-                                           : worker_main(child, plan, channel, keys, &diag);
+    int status = child->role == CHILD_KEYS     ? keys_main(plan, channel, &diag)
+                 : child->role == CHILD_LEDGER ? ledger_main(plan, channel)
+                                               : worker_main(child, plan, channel, keys, &diag);
     if (status == EX_CONFIG)
         _exit(status); /* with what the master had in hand, which is not this process's to free */
     exit(status);
@@ -166,7 +190,7 @@ int child_start(struct child *child, const struct child_plan *plan, int keys,
 
 const char *child_log_role(const struct child *child)
 {
-    return child->role == CHILD_KEYS ? "keys" : "smtpd";
+    return child->role == CHILD_KEYS ? "keys" : child->role == CHILD_LEDGER ? "ledger" : "smtpd";
 }
 
 void child_close(struct child *child)

@@ -1,5 +1,5 @@
 /*
- * child.h: one process of a generation, as the master sees it: its pid, the channel to it, its log.
+ * child.h: one process, as the master sees it: its pid, the channel to it, its log.
  */
 #ifndef GATEPOST_PROXY_CHILD_H
 #define GATEPOST_PROXY_CHILD_H
@@ -16,7 +16,9 @@
 #include "proxy/worker.h"
 #include "proxy/worker_slots.h"
 
-enum child_role { CHILD_WORKER, CHILD_KEYS };
+enum child_role { CHILD_WORKER, CHILD_KEYS, CHILD_LEDGER };
+
+struct ledger_process_job;
 
 /* What every child is made from. Borrowed by the children; outlives them. */
 struct child_plan {
@@ -29,8 +31,10 @@ struct child_plan {
     double drain_time;
     struct worker_totals totals;
     struct worker_slots *slots; /* the master's */
-    int chains;   /* what the key process has loaded (proxy/chains.h); -1: nothing yet */
-    bool sandbox; /* gatepost_sandbox */
+    int chains; /* what the key process has loaded (proxy/chains.h); -1: nothing yet */
+    int ledger; /* a worker's way to the ledger; -1: none is kept */
+    struct ledger_process_job *ledger_job; /* of the ledger process; else NULL */
+    bool sandbox;                          /* gatepost_sandbox */
 };
 
 struct child {
@@ -44,7 +48,7 @@ struct child {
     bool outspoken; /* says warnings about certificates and TLS settings */
     double started;
     double backoff;                 /* seconds to wait before the next start */
-    struct worker_stats *stats;     /* shared memory; survives restarts; NULL: the key process */
+    struct worker_stats *stats;     /* of a worker: shared memory; survives restarts */
     struct log_pipe_reader *reader; /* of LOG. Owned. */
     ev_io channel_io;
     ev_io log_io;
@@ -57,7 +61,7 @@ struct child {
  * Fork a child. In the child: calls FORGET(OWNER) to let go of what belongs to the master, loads
  * what its role needs, gives up its rights, serves, and exits (EX_CONFIG if something cannot be
  * loaded). In the master: returns 0 with pid, channel and log set, or -1 with errno. KEYS is a
- * worker's socket to the key process, closed here in any case; -1 for the key process itself.
+ * worker's socket to the key process, closed here in any case; -1 for other processes.
  */
 int child_start(struct child *child, const struct child_plan *plan, int keys,
                 void (*forget)(void *owner));

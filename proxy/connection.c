@@ -120,6 +120,7 @@ static void connection_destroy(struct connection *connection)
 
     ev_io_stop(worker->loop, &connection->client_io);
     ev_timer_stop(worker->loop, &connection->timer);
+    connection_ledger_end(connection);
     if (connection->session.magic == SESSION_MAGIC)
         session_end(&connection->session, connection->reason);
     else
@@ -155,6 +156,7 @@ static void connection_log_handshake(struct connection *connection, enum tls_res
     atomic_fetch_add(&connection->worker->stats->handshake_failures, 1);
     session_tls_failed(&connection->session);
     handshake_log_failed(&connection->session, connection->tls, result);
+    connection_ledger_handshaken(connection, false);
     if (result == TLS_FAILED)
         session_chance_failed(&connection->session);
 }
@@ -178,6 +180,7 @@ static bool connection_handshake(struct connection *connection)
 
     switch (result) {
     case TLS_OK:
+        connection_ledger_handshaken(connection, true);
         connection->phase = CONNECTION_TLS;
         connection->client_readable = true;
         atomic_fetch_add(&connection->worker->stats->handshakes, 1);
@@ -217,6 +220,7 @@ static void connection_start_tls(struct connection *connection)
         tls_conn_new(connection->session.rule->tls, &connection_transport, connection);
     if (connection->tls == NULL)
         log_fatal("out of memory for a TLS connection");
+    connection_ledger_handshake(connection);
     connection->phase = CONNECTION_HANDSHAKE;
     connection->phase_since = ev_now(connection->worker->loop);
     connection->client_drained = !connection->client_readable;
@@ -355,6 +359,7 @@ static bool connection_round(struct connection *connection)
     progress = connection_read_client(connection) || progress;
     session_run(session);
     progress = connection_hear_backend(connection) || progress;
+    connection_ledger_backend(connection);
     progress = connection_write_backend(connection) || progress;
     if (connection_pauses(connection))
         return false;
@@ -430,6 +435,7 @@ static void connection_on_timer(struct ev_loop *loop, ev_timer *timer, int event
     } else if (connection->phase == CONNECTION_HANDSHAKE) {
         atomic_fetch_add(&connection->worker->stats->handshake_failures, 1);
         handshake_log_timeout(session, connection->tls);
+        connection_ledger_handshaken(connection, false);
         session_tls_failed(session);
         connection_die(connection, "lost connection");
     } else if (session->limits.pause) {
@@ -472,6 +478,7 @@ void connection_open(struct worker_listener *listener, int fd, const struct sock
     worker->connection_count++;
     atomic_fetch_add(&worker->stats->sessions, 1);
     atomic_fetch_add(&worker->stats->open, 1);
+    connection_ledger_begin(connection);
     connection->session.limits.shared = worker->limits;
     connection->session.limits.slot = worker->slot;
     connection->session.limits.now = connection_clock();

@@ -9,6 +9,7 @@
 #include <ev.h>
 #include <stdbool.h>
 
+#include "proxy/connection_ledger.h"
 #include "proxy/dial.h"
 #include "proxy/request_clock.h"
 #include "proxy/session.h"
@@ -56,6 +57,7 @@ struct connection {
     double backend_active;          /* loop time of the last byte from or to the backend */
     double phase_since;             /* of the handshake or the linger */
     double pause_until;             /* while the session pauses; else 0 */
+    struct connection_ledger ledger;
     ev_io client_io;
     ev_io backend_io;
     ev_timer timer;

@@ -69,6 +69,7 @@ static void connection_dial(struct connection *connection)
                           .done = connection_on_dialed,
                           .owner = connection};
     connection->dial = dial;
+    connection_ledger_dial(connection);
     connection->backend_replies = 0;
     connection->backend_active = ev_now(connection->worker->loop);
     backend_watch_failing(connection->listener->watch);

@@ -391,6 +391,7 @@ static void make_plan(struct generation *generation)
         .drain_time = (double)config_time(blueprint->config, PARAM_gatepost_drain_time),
         .totals = blueprint->totals,
         .chains = -1,
+        .ledger = -1,
         .sandbox = config_bool(blueprint->config, PARAM_gatepost_sandbox),
     };
 }

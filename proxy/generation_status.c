@@ -11,7 +11,8 @@
     C(handshakes, "TLS handshakes", "handshakes")                                                  \
     C(handshake_failures, "failed", "handshake_failures")                                          \
     C(backend_sessions, "backend sessions", "backend_sessions")                                    \
-    C(backend_failures, "failed", "backend_failures")
+    C(backend_failures, "failed", "backend_failures")                                              \
+    C(ledger_dropped, "ledger records dropped", "ledger_dropped")
 
 static const char *const state_names[] = {[GENERATION_STARTING] = "starting",
                                           [GENERATION_SERVING] = "serving",

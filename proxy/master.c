@@ -15,6 +15,7 @@
 #include "proxy/chance_report.h"
 #include "proxy/control.h"
 #include "proxy/generation.h"
+#include "proxy/ledger_keeper.h"
 #include "proxy/log.h"
 #include "proxy/notify.h"
 #include "proxy/stress_report.h"
@@ -46,6 +47,7 @@ struct master {
     struct log_output *output;
     struct control *control;
     struct worker_slots *slots;
+    struct ledger_keeper *ledger;
     struct generation *current; /* NULL until the first one serves, and when stopping */
     struct generation *coming;  /* starting */
     struct generation *leaving; /* a list */
@@ -105,10 +107,13 @@ static void master_retire(struct master *master, struct generation *generation, 
     generation_leave(generation, signal_number);
 }
 
-/* When nothing is left that runs. */
+/* When nothing is left that runs. The ledger hears the workers' last words. */
 static void master_check_stopped(struct master *master)
 {
-    if (master->stopping && master->leaving == NULL)
+    if (!master->stopping || master->leaving != NULL)
+        return;
+    ledger_keeper_stop(master->ledger);
+    if (ledger_keeper_is_over(master->ledger))
         ev_break(master->loop, EVBREAK_ALL);
 }
 
@@ -185,6 +190,8 @@ static void on_serving(struct generation *generation)
     master->stress.totals = generation->plan.totals;
     worker_slots_set_stress(master->slots, &generation->plan.totals);
     stress_report_look(&master->stress);
+    ledger_keeper_apply(master->ledger, generation->blueprint->config,
+                        &generation->plan.privileges);
     log_output_set_starting(master->output, false);
     log_serving(master, first);
     if (master->coming_for == RELOAD_ALL ||
@@ -247,25 +254,50 @@ static void on_load(struct generation *generation)
     stress_report_look(&master->stress);
 }
 
-/* In a forked worker of GENERATION: nothing of the master's may stay. */
-static void on_forget(struct generation *generation)
+/* In a new process, of GENERATION or (NULL) of none: nothing of the master's may stay. */
+static void master_forget(struct master *master, struct generation *generation)
 {
-    struct master *master = generation->owner;
-
     ev_signal_stop(master->loop, &master->sigterm);
     ev_signal_stop(master->loop, &master->sigint);
     ev_signal_stop(master->loop, &master->sighup);
     ev_signal_stop(master->loop, &master->sigusr1);
-    generation_forget(generation, true);
+    if (generation != NULL)
+        generation_forget(generation, true);
     if (master->current != NULL && master->current != generation)
         generation_forget(master->current, false);
+    if (master->coming != NULL && master->coming != generation)
+        generation_forget(master->coming, false);
     for (struct generation *one = master->leaving; one != NULL; one = one->next)
-        generation_forget(one, false);
+        if (one != generation)
+            generation_forget(one, false);
     control_forget(master->control);
     activation_forget();
     log_output_close(master->output);
     ev_loop_destroy(master->loop);
 }
+
+/* In a worker or key process of GENERATION. */
+static void on_forget(struct generation *generation)
+{
+    struct master *master = generation->owner;
+
+    ledger_keeper_forget(master->ledger, generation->plan.ledger >= 0);
+    master_forget(master, generation);
+}
+
+/* In the ledger process. */
+static void on_ledger_forget(void *owner)
+{
+    master_forget(owner, NULL);
+}
+
+static void on_ledger_ended(void *owner)
+{
+    master_check_stopped(owner);
+}
+
+static const struct ledger_keeper_events ledger_events = {.ended = on_ledger_ended,
+                                                          .forget = on_ledger_forget};
 
 static const struct generation_events master_events = {
     .serving = on_serving,
@@ -284,6 +316,7 @@ static void master_launch(struct master *master, struct generation *generation, 
     generation->owner = master;
     generation->output = master->output;
     generation->plan.slots = master->slots;
+    generation->plan.ledger = ledger_keeper_way(master->ledger, generation->blueprint->config);
     master->coming = generation;
     master->coming_for = what;
     generation_start(generation);
@@ -384,6 +417,7 @@ static void master_status(const struct master *master, FILE *out)
         generation_status(master->coming, out);
     for (const struct generation *one = master->leaving; one != NULL; one = one->next)
         generation_status(one, out);
+    ledger_keeper_status(master->ledger, out);
 }
 
 /* The same for programs. */
@@ -407,6 +441,7 @@ static void master_status_json(const struct master *master, FILE *out)
         generation_status_json(master->coming, &json);
     for (const struct generation *one = master->leaving; one != NULL; one = one->next)
         generation_status_json(one, &json);
+    ledger_keeper_status_json(master->ledger, &json);
     json_end_array(&json);
     json_array(&json, "backends");
     if (master->current != NULL)
@@ -484,6 +519,9 @@ static int master_open(struct master *master, const struct generation *generatio
         diag_error(diag, "cannot make memory for counters: %s", strerror(errno));
         return -1;
     }
+    master->ledger = ledger_keeper_new(master->loop, master->output, &ledger_events, master, diag);
+    if (master->ledger == NULL)
+        return -1;
     master->stress = (struct stress_report){
         .loop = master->loop, .slots = master->slots, .totals = generation->plan.totals};
     stress_report_begin(&master->stress);
@@ -530,5 +568,6 @@ int master_run(struct config *config, const struct master_source *source,
     log_set_sink(NULL, NULL, NULL);
     log_output_close(master.output);
     worker_slots_free(master.slots);
+    ledger_keeper_free(master.ledger);
     return master.status;
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/capability.h>
 #include <sys/prctl.h>
@@ -137,6 +138,47 @@ static void forbid_inspection(void)
 
     must(setrlimit(RLIMIT_CORE, &none) == 0, "RLIMIT_CORE");
     must(prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0, "PR_SET_DUMPABLE");
+}
+
+/* mkdir(2) in the name of the user, for root: the directory is the user's from the first moment,
+ * and no right to give files away is needed. Where the parent is root's, that takes
+ * CAP_DAC_OVERRIDE. */
+static int make_as_user(const struct privileges *privileges, const char *path)
+{
+    const cap_value_t value = CAP_DAC_OVERRIDE;
+    cap_t own = NULL;
+
+    must(setegid(privileges->gid) == 0 && seteuid(privileges->uid) == 0, "seteuid");
+    if ((own = cap_get_proc()) != NULL && cap_set_flag(own, CAP_EFFECTIVE, 1, &value, CAP_SET) == 0)
+        (void)cap_set_proc(own); /* else mkdir fails, and says why */
+    int status = mkdir(path, 0750);
+    int error = errno;
+    cap_free(own);
+    must(seteuid(0) == 0 && setegid(0) == 0, "seteuid");
+    errno = error;
+    return status;
+}
+
+bool privileges_make_directory(const struct privileges *privileges, const char *path, char *why,
+                               size_t size)
+{
+    struct stat status;
+    int made = privileges->root ? make_as_user(privileges, path) : mkdir(path, 0750);
+
+    if (made != 0 && errno != EEXIST) {
+        snprintf(why, size, "cannot make it: %s", strerror(errno));
+        return false;
+    }
+    if (lstat(path, &status) != 0) {
+        snprintf(why, size, "%s", strerror(errno));
+        return false;
+    }
+    if (S_ISDIR(status.st_mode) && status.st_uid == privileges->uid && (status.st_mode & 022) == 0)
+        return true;
+    snprintf(why, size,
+             "must be a directory that belongs to gatepost_user, and that nobody else "
+             "can write to");
+    return false;
 }
 
 void privileges_raise_limits(void)

@@ -8,6 +8,7 @@
 #define GATEPOST_PROXY_PRIVILEGES_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/types.h>
 
 #include "policy/config.h"
@@ -27,6 +28,13 @@ struct privileges {
  */
 int privileges_prepare(const struct config *config, struct privileges *privileges,
                        struct diag *diag);
+
+/*
+ * Make the directory PATH, which then belongs to the user of PRIVILEGES alone, unless it is there
+ * and does so already. To be called before privileges_drop. False: WHY (SIZE bytes) says why not.
+ */
+bool privileges_make_directory(const struct privileges *privileges, const char *path, char *why,
+                               size_t size);
 
 /* For the master, before anything is counted by it: all processes may open as many files as the
  * hard limit permits (RLIMIT_NOFILE), which the others inherit. */

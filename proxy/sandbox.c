@@ -46,6 +46,14 @@ static const char *const common_calls[] = {
 static const char *const worker_calls[] = {"accept4",    "connect",    "getpeername", "getsockname",
                                            "getsockopt", "setsockopt", "shutdown"};
 
+/* A database with its log, its lock and its shared memory. */
+static const char *const ledger_calls[] = {
+    "access",    "faccessat", "faccessat2", "fchmod",    "fcntl",       "fcntl64",    "fdatasync",
+    "fsync",     "fstat64",   "fstatat64",  "ftruncate", "ftruncate64", "getcwd",     "geteuid",
+    "geteuid32", "lseek",     "_llseek",    "lstat",     "lstat64",     "newfstatat", "open",
+    "openat",    "pread64",   "pwrite64",   "readlink",  "readlinkat",  "rename",     "renameat",
+    "renameat2", "stat",      "stat64",     "statx",     "umask",       "unlink",     "unlinkat"};
+
 /* What AddressSanitizer and UndefinedBehaviorSanitizer do beside: shadow memory, reports. A build
  * for tests; the real one does not have them. */
 static const char *const sanitizer_calls[] = {
@@ -138,6 +146,8 @@ static void add_rules(struct sandbox *sandbox, enum sandbox_role role)
         allow_all(sandbox, worker_calls, sizeof(worker_calls) / sizeof(worker_calls[0]));
         allow_sockets(sandbox);
     }
+    if (role == SANDBOX_LEDGER)
+        allow_all(sandbox, ledger_calls, sizeof(ledger_calls) / sizeof(ledger_calls[0]));
     if (SANITIZED)
         allow_all(sandbox, sanitizer_calls, sizeof(sanitizer_calls) / sizeof(sanitizer_calls[0]));
 }

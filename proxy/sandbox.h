@@ -10,6 +10,7 @@
 enum sandbox_role {
     SANDBOX_WORKER, /* accepts, connects over IPv4 and IPv6, reads and writes what is open */
     SANDBOX_KEYS,   /* reads and writes what is open */
+    SANDBOX_LEDGER, /* the same, and has files as SQLite wants them; no socket of its own */
 };
 
 /* Lock the calling process in. Everything must be open by now; it must have one thread. Fatal on

@@ -48,6 +48,13 @@ struct session_count {
     uint16_t ok;
 };
 
+/* What the backend has accepted. */
+struct session_tally {
+    uint32_t messages;
+    uint32_t cleartext; /* of them, without TLS */
+    uint64_t bytes;     /* of content, as it came */
+};
+
 struct session;
 
 /* What a session asks its driver about the running TLS connection. */
@@ -122,6 +129,7 @@ struct session {
     bool chunks_refused; /* BDAT chunks are thrown away until LAST, or a new transaction */
     uint32_t requests;   /* changes whenever the client begins to be asked for something new */
     struct session_count counts[SMTP_VERB_COUNT];
+    struct session_tally tally;
 };
 
 /* A new session, in which the client, CHANCE, what is shared and the slot of LIMITS and RECORD, and

@@ -217,6 +217,15 @@ static void backend_chunk_part(struct session *session, const struct session_rep
         relay->chunk_error = backend_normalized(arrived, &length);
 }
 
+/* A message has been accepted. */
+static void backend_delivered(struct session *session)
+{
+    session_limits_delivered(session);
+    session->tally.messages++;
+    session->tally.cleartext += !session->tls;
+    session->tally.bytes += session->relay->stream.bytes_in;
+}
+
 /* The reply to a chunk of the client's. */
 static void backend_chunk(struct session *session, const struct session_reply *arrived)
 {
@@ -232,7 +241,7 @@ static void backend_chunk(struct session *session, const struct session_reply *a
         relay->chunk_error = NULL;
     } else {
         if (arrived->reply.code < 300 && !relay->chunked && session->state == SESSION_COMMAND)
-            session_limits_delivered(session);
+            backend_delivered(session);
         session_backend_pass_on(session, arrived, SMTP_BDAT);
     }
     if (session->relay != NULL && !relay->chunked && session->state == SESSION_COMMAND)
@@ -244,7 +253,7 @@ static void backend_verdict(struct session *session, const struct session_reply 
 {
     session->transaction = false;
     if (arrived->reply.code < 300)
-        session_limits_delivered(session);
+        backend_delivered(session);
     session_backend_pass_on(session, arrived, SMTP_DATA);
 }
 

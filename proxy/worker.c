@@ -229,10 +229,12 @@ static void worker_on_minute(struct ev_loop *loop, ev_timer *timer, int events)
 
 static void worker_on_log_timer(struct ev_loop *loop, ev_timer *timer, int events)
 {
+    const struct worker *worker = timer->data;
+
     (void)loop;
-    (void)timer;
     (void)events;
     log_flush();
+    ledger_link_flush(worker->ledger);
 }
 
 /* Stress mode holds for new clients at once; for those that are waited for, and for the master's
@@ -271,6 +273,7 @@ static void worker_watch(struct worker *worker)
     worker->minute_timer.data = worker;
     ev_timer_start(worker->loop, &worker->minute_timer);
     ev_init(&worker->log_timer, worker_on_log_timer);
+    worker->log_timer.data = worker;
     ev_init(&worker->stress_timer, worker_on_stress_timer);
     worker->stress_timer.repeat = STRESS_SECONDS;
     worker->stress_timer.data = worker;
@@ -328,14 +331,14 @@ static void worker_open_sockets(struct worker *worker, const struct worker_job *
     worker_accepting(worker, true);
 }
 
-/* Before each wait: what was logged is to go out soon; a draining worker whose last session has
- * ended leaves. */
+/* Before each wait: what was logged or observed is to go out soon; a draining worker whose last
+ * session has ended leaves. */
 static void worker_before_wait(struct ev_loop *loop, ev_prepare *prepare, int events)
 {
     struct worker *worker = prepare->data;
 
     (void)events;
-    if (log_waits() && !ev_is_active(&worker->log_timer)) {
+    if ((log_waits() || ledger_link_waits(worker->ledger)) && !ev_is_active(&worker->log_timer)) {
         ev_timer_set(&worker->log_timer, LOG_DELAY_SECONDS, 0.);
         ev_timer_start(loop, &worker->log_timer);
     }
@@ -356,6 +359,7 @@ int worker_run(const struct worker_job *job)
     worker->channel.fd = job->channel;
     worker->keys = job->keys;
     key_link_start(worker->keys, worker->loop);
+    worker->ledger = job->ledger;
     worker->stats = job->stats;
     worker->limits = job->limits;
     worker->slot = job->slot;
@@ -395,6 +399,7 @@ int worker_run(const struct worker_job *job)
     for (size_t i = 0; i < worker->listener_count; i++)
         backend_watch_free(worker->listeners[i].watch);
     log_flush();
+    ledger_link_free(worker->ledger);
     key_link_free(worker->keys);
     ev_loop_destroy(worker->loop);
     free(worker->sockets);

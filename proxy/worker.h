@@ -13,6 +13,7 @@
 #include "proxy/backend_watch.h"
 #include "proxy/dial.h"
 #include "proxy/key_link.h"
+#include "proxy/ledger_link.h"
 #include "proxy/limits.h"
 #include "proxy/listener.h"
 #include "proxy/policy_server.h"
@@ -26,6 +27,7 @@ struct worker_stats {
     _Atomic uint64_t handshake_failures;
     _Atomic uint64_t backend_sessions;
     _Atomic uint64_t backend_failures;
+    _Atomic uint64_t ledger_dropped; /* observations that the ledger was not told of */
 };
 
 struct connection;
@@ -56,6 +58,7 @@ struct worker {
     size_t socket_count;
     struct dial_channel channel; /* to the master */
     struct key_link *keys;       /* to the key process */
+    struct ledger_link *ledger;  /* NULL: none is kept */
     struct worker_stats *stats;
     struct limits *limits;
     unsigned slot;                  /* in LIMITS */
@@ -93,7 +96,8 @@ struct worker_job {
     size_t listener_count;
     const struct listener_sockets *sockets;
     int channel;
-    struct key_link *keys; /* the worker's from now on */
+    struct key_link *keys;      /* the worker's from now on */
+    struct ledger_link *ledger; /* likewise; NULL: no ledger is kept */
     struct worker_stats *stats;
     struct limits *limits;
     unsigned slot;                               /* in LIMITS, this process's own */

@@ -36,6 +36,7 @@ struct tls_conn {
     bool shut_down;
     bool waits_for_key;
     struct tls_handshake_trace *trace; /* owned; NULL when the handshake is done */
+    struct tls_hello_record *hello;    /* owned; NULL: none is wanted (any more) */
     struct tls_failure_reason *reason; /* owned; NULL until tls_conn_explain or the like */
 };
 
@@ -78,7 +79,31 @@ void tls_conn_free(struct tls_conn *conn)
     free(conn->failure);
     free(conn->reason);
     tls_trace_free(conn->trace);
+    tls_conn_forget_hello(conn);
     free(conn);
+}
+
+void tls_conn_record_hello(struct tls_conn *conn)
+{
+    conn->hello = calloc(1, sizeof *conn->hello);
+}
+
+const struct tls_hello_record *tls_conn_hello(struct tls_conn *conn)
+{
+    const struct tls_handshake_trace *trace = conn->trace;
+    if (conn->hello != NULL && trace != NULL && trace->hello != NULL) {
+        tls_hello_record_take(conn->hello, trace->hello, trace->hello_length);
+    }
+    return conn->hello != NULL && conn->hello->taken ? conn->hello : NULL;
+}
+
+void tls_conn_forget_hello(struct tls_conn *conn)
+{
+    if (conn->hello != NULL) {
+        tls_hello_record_forget(conn->hello);
+    }
+    free(conn->hello);
+    conn->hello = NULL;
 }
 
 /* Every call into the library begins here: old errors must not be taken for its own. */
@@ -139,6 +164,7 @@ enum tls_result tls_conn_handshake(struct tls_conn *conn)
         return meaning;
     }
     tls_notes_end(conn->ssl);
+    (void)tls_conn_hello(conn); /* takes it from the trace */
     tls_trace_free(conn->trace);
     conn->trace = conn->link.trace = conn->notes.trace = NULL;
     return TLS_OK;

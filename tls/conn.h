@@ -13,6 +13,7 @@
 #include "tls/context.h"
 #include "tls/fingerprint.h"
 #include "tls/handshake_reason.h"
+#include "tls/hello_record.h"
 #include "tls/summary.h"
 
 /* Ciphertext transport. Like recv(2) and send(2): bytes moved; 0 from recv is end of file; -1 with
@@ -42,6 +43,13 @@ struct tls_conn;
 struct tls_conn *tls_conn_new(struct tls_context *context, const struct tls_transport *transport,
                               void *arg);
 void tls_conn_free(struct tls_conn *conn);
+
+/* Before the handshake: keep the ClientHello beyond its end. */
+void tls_conn_record_hello(struct tls_conn *conn);
+/* When the handshake is over: what came; NULL: nothing, or it was not to be kept. Owned by CONN. */
+const struct tls_hello_record *tls_conn_hello(struct tls_conn *conn);
+/* It is not needed any more. */
+void tls_conn_forget_hello(struct tls_conn *conn);
 
 /* Drive the handshake: TLS_OK when done. */
 enum tls_result tls_conn_handshake(struct tls_conn *conn);

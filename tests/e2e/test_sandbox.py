@@ -27,6 +27,7 @@ def limits(pid):
 def test_children_are_filtered(gatepost, connect):
     connect(gatepost).ehlo()
     assert gatepost.key_processes()
+    wait_until(gatepost.ledgers, "the ledger")
     for pid in gatepost.children():
         status = process_status(pid)
         assert (status["Seccomp"], status["NoNewPrivs"]) == ("2", "1")

@@ -11,6 +11,7 @@ from .wait import DEADLINE, read_text, wait_for_line, wait_until
 
 BINARY = os.environ.get("GATEPOST", "")
 KEYS_NAME = "gatepost-keys"
+LEDGER_NAME = "gatepost-ledger"
 HOOKS = os.environ.get("GATEPOST_HOOKS", "")  # the same, built with --define=test_hooks=1
 HOSTNAME = "front.gatepost.test"
 _SHOWN = 30_000  # of a log, to a person
@@ -172,14 +173,25 @@ class Gatepost:
                 if process_status(pid).get("PPid") == master]
 
     def workers(self):
-        """The process ids of the workers: the master's children but for those with the keys."""
+        """The process ids of the workers: the master's children but for those with the keys and
+        the ledger."""
         return [pid for pid in self.children()
-                if process_status(pid).get("Name") != KEYS_NAME]
+                if process_status(pid).get("Name") not in (KEYS_NAME, LEDGER_NAME)]
 
     def key_processes(self):
-        """The process ids of those."""
+        """The process ids of those with the keys."""
         return [pid for pid in self.children()
                 if process_status(pid).get("Name") == KEYS_NAME]
+
+    def ledgers(self):
+        """The process ids of those with the ledger."""
+        return [pid for pid in self.children()
+                if process_status(pid).get("Name") == LEDGER_NAME]
+
+    @property
+    def ledger_path(self):
+        """Where the ledger's database is."""
+        return os.path.join(self.parameters["gatepost_state_directory"], "ledger", "ledger.db")
 
     # What it says
 

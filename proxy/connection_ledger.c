@@ -1,0 +1,180 @@
+#include "proxy/connection_ledger.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "proxy/connection.h"
+#include "proxy/ledger_link.h"
+
+/* Microseconds of the monotonic clock. */
+static uint64_t now_us(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+/* How long ago BEGAN was, at least a microsecond. */
+static uint32_t since(uint64_t began)
+{
+    uint64_t passed = now_us() - began;
+
+    return passed == 0 ? 1 : passed > UINT32_MAX ? UINT32_MAX : (uint32_t)passed;
+}
+
+/* Is there a ledger? */
+static bool wanted(const struct connection *connection)
+{
+    return connection->worker->ledger != NULL;
+}
+
+void connection_ledger_begin(struct connection *connection)
+{
+    if (!wanted(connection))
+        return;
+    connection->ledger.since = now_us();
+    connection->ledger.started = (uint32_t)time(NULL);
+}
+
+void connection_ledger_handshake(struct connection *connection)
+{
+    if (!wanted(connection))
+        return;
+    tls_conn_record_hello(connection->tls);
+    connection->ledger.began = now_us();
+}
+
+void connection_ledger_handshaken(struct connection *connection, bool established)
+{
+    struct connection_ledger *ledger = &connection->ledger;
+
+    if (!wanted(connection))
+        return;
+    const struct tls_hello_record *hello = tls_conn_hello(connection->tls);
+    ledger->tls = established ? OBSERVATION_TLS_ESTABLISHED : OBSERVATION_TLS_FAILED;
+    ledger->handshake = established ? since(ledger->began) : 0;
+    ledger->began = 0;
+    if (hello != NULL)
+        memcpy(ledger->digest, hello->digest, sizeof(ledger->digest));
+    if (hello != NULL && hello->bytes != NULL)
+        ledger_link_hello(connection->worker->ledger, hello->digest, hello->bytes, hello->length,
+                          (uint64_t)time(NULL));
+    tls_conn_forget_hello(connection->tls);
+}
+
+void connection_ledger_dial(struct connection *connection)
+{
+    if (wanted(connection))
+        connection->ledger.began = now_us();
+}
+
+void connection_ledger_backend(struct connection *connection)
+{
+    struct connection_ledger *ledger = &connection->ledger;
+    const struct relay *relay = connection->session.relay;
+
+    if (ledger->began == 0 || relay == NULL || relay->state != RELAY_READY)
+        return;
+    uint32_t took = since(ledger->began);
+    if (took > ledger->backend)
+        ledger->backend = took;
+    ledger->began = 0;
+}
+
+/* Who was at the other end. */
+static void put_client(const struct session *session, struct observation *observation)
+{
+    const struct client_address *client = &session->client;
+
+    observation->family = client->family == AF_INET ? 4 : client->family == AF_INET6 ? 6 : 0;
+    memcpy(observation->address, client->bytes, observation->family == 4 ? 4 : 16);
+    observation->helo = observation_text(session->helo);
+    observation->listener = observation_text(session->service->name);
+}
+
+/* The level that RULE comes to. */
+static const char *level_text(const struct tls_rule *rule)
+{
+    if (rule->reject)
+        return "reject";
+    switch (rule->policy->level) {
+    case TLS_LEVEL_NONE:
+        return "none";
+    case TLS_LEVEL_MAY:
+        return "may";
+    case TLS_LEVEL_ENCRYPT:
+        return "encrypt";
+    }
+    return "";
+}
+
+/* Which policy applied; PLACE holds the words. */
+static void put_policy(const struct session *session, char place[SESSION_PLACE_MAX],
+                       struct observation *observation)
+{
+    observation->policy_where = observation_text(session_policy_place(session, place));
+    observation->policy_level = observation_text(level_text(session->rule));
+}
+
+/* What TLS came to: texts are borrowed from SUMMARY and DETAILS. */
+static void put_tls(const struct connection *connection, struct tls_summary *summary,
+                    struct tls_ccert_details *details, struct observation *observation)
+{
+    if (connection->ledger.tls != OBSERVATION_TLS_ESTABLISHED)
+        return;
+    tls_conn_summary(connection->tls, summary);
+    observation->resumed = summary->resumed;
+    observation->protocol = observation_text(summary->protocol);
+    observation->cipher = observation_text(summary->cipher);
+    observation->group = observation_text(summary->key_exchange);
+    observation->signature = observation_text(summary->server_signature);
+    observation->ccert_status = observation_text(tls_peer_status_text(summary->peer));
+    if (summary->peer == TLS_PEER_ANONYMOUS || !tls_conn_ccert_details(connection->tls, details))
+        return;
+    observation->ccert_subject = observation_text(summary->client_cn);
+    observation->ccert_fingerprint = observation_text(details->fingerprint);
+}
+
+/* Why TLS came to nothing. One that was given up by gatepost, since it stops, has no reason. */
+static void put_failure(const struct connection *connection, struct observation *observation)
+{
+    const struct tls_failure_reason *reason =
+        connection->tls != NULL ? tls_conn_failure(connection->tls) : NULL;
+
+    if (reason == NULL)
+        return;
+    observation->failure_kind = observation_text(tls_failure_name(reason->kind));
+    observation->failure_text = observation_text(reason->text);
+}
+
+void connection_ledger_end(struct connection *connection)
+{
+    struct connection_ledger *ledger = &connection->ledger;
+    const struct session *session = &connection->session;
+    struct tls_summary summary;
+    struct tls_ccert_details details;
+    char place[SESSION_PLACE_MAX];
+
+    if (!wanted(connection) || session->magic != SESSION_MAGIC)
+        return;
+    if (connection->tls != NULL && ledger->tls == OBSERVATION_TLS_NONE)
+        connection_ledger_handshaken(connection, false); /* given up in the midst of it */
+    struct observation observation = {.kind = OBSERVATION_SESSION,
+                                      .time_start = ledger->started,
+                                      .duration_ms = (now_us() - ledger->since) / 1000,
+                                      .tls = ledger->tls,
+                                      .messages = session->tally.messages,
+                                      .cleartext_messages = session->tally.cleartext,
+                                      .bytes = session->tally.bytes,
+                                      .handshake_us = ledger->handshake,
+                                      .backend_us = ledger->backend};
+    memcpy(observation.digest, ledger->digest, sizeof(observation.digest));
+    put_client(session, &observation);
+    put_policy(session, place, &observation);
+    put_tls(connection, &summary, &details, &observation);
+    put_failure(connection, &observation);
+    ledger_link_session(connection->worker->ledger, &observation);
+}

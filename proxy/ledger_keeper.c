@@ -1,0 +1,359 @@
+#include "proxy/ledger_keeper.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "proxy/channel.h"
+#include "proxy/ledger_process.h"
+#include "proxy/ledger_store.h"
+#include "proxy/log.h"
+
+#define BACKOFF_FIRST 0.1
+#define BACKOFF_MAX 30.
+#define BACKOFF_FORGIVEN 10.  /* one that lived this long starts anew without delay */
+#define KILL_SECONDS 10.      /* for its last words */
+#define BUFFER_SIZE (1 << 20) /* of the socket; the kernel may give less */
+
+/* What a ledger process is made for. Compared as a whole: zeroed before it is filled in. */
+struct ledger_settings {
+    bool on;
+    bool sandbox;
+    bool root;
+    uid_t uid;
+    gid_t gid;
+    struct ledger_bounds bounds;
+    char directory[LEDGER_PATH_MAX];
+};
+
+struct ledger_keeper {
+    struct ev_loop *loop;
+    struct log_output *output;
+    const struct ledger_keeper_events *events;
+    void *owner;
+    struct ledger_settings settings; /* as they shall be */
+    struct ledger_settings running;  /* those of the process */
+    struct privileges privileges;
+    struct child_plan plan;
+    struct ledger_process_job job;
+    struct ledger_stats *stats; /* shared memory */
+    int ends[2];                /* where observations come out, and where they go in */
+    bool stopping;
+    bool ending; /* the process was told to end */
+    struct child child;
+    ev_timer kill_timer;
+};
+
+static void start(struct ledger_keeper *keeper);
+
+/* Shall there be a process? */
+static bool is_wanted(const struct ledger_keeper *keeper)
+{
+    return keeper->settings.on && !keeper->stopping;
+}
+
+static void on_log(struct ev_loop *loop, ev_io *io, int events)
+{
+    struct ledger_keeper *keeper = io->data;
+    struct child *child = &keeper->child;
+
+    (void)events;
+    if (!log_pipe_read(child->reader, child->log, keeper->output, child_log_role(child),
+                       child->pid))
+        ev_io_stop(loop, io);
+}
+
+/* It says that it serves. */
+static void on_channel(struct ev_loop *loop, ev_io *io, int events)
+{
+    struct ledger_keeper *keeper = io->data;
+    struct channel_message message;
+    int fd;
+
+    (void)events;
+    int got = channel_receive(keeper->child.channel, &message, &fd);
+    if (fd >= 0)
+        close(fd);
+    if (got == 0)
+        ev_io_stop(loop, io);
+    if (got <= 0 || message.kind != CHANNEL_READY)
+        return;
+    keeper->child.ready = true;
+    if (keeper->ending)
+        kill(keeper->child.pid, SIGTERM); /* it did not hear that when it was told */
+}
+
+/* Start it again, later if it did not live long. */
+static void restart_later(struct ledger_keeper *keeper)
+{
+    struct child *child = &keeper->child;
+
+    child->backoff = ev_now(keeper->loop) - child->started > BACKOFF_FORGIVEN ? BACKOFF_FIRST
+                                                                              : child->backoff * 2.;
+    if (child->backoff > BACKOFF_MAX)
+        child->backoff = BACKOFF_MAX;
+    ev_timer_set(&child->restart, child->backoff, 0.);
+    ev_timer_start(keeper->loop, &child->restart);
+}
+
+/* "was killed by signal 9", unless it was to end. */
+static void log_exit(const struct ledger_keeper *keeper, int status)
+{
+    if (WIFSIGNALED(status))
+        log_warning("ledger process %ld was killed by signal %d", (long)keeper->child.pid,
+                    WTERMSIG(status));
+    else if (!keeper->ending && WEXITSTATUS(status) != EX_CONFIG)
+        log_warning("ledger process %ld exited with status %d", (long)keeper->child.pid,
+                    WEXITSTATUS(status));
+}
+
+static void on_exit_of_child(struct ev_loop *loop, ev_child *watcher, int events)
+{
+    struct ledger_keeper *keeper = watcher->data;
+    struct child *child = &keeper->child;
+    int status = watcher->rstatus;
+    /* It has said why it cannot be. A reload may change that. */
+    bool hopeless = WIFEXITED(status) && WEXITSTATUS(status) == EX_CONFIG;
+
+    (void)events;
+    ev_child_stop(loop, &child->watcher);
+    ev_io_stop(loop, &child->channel_io);
+    ev_io_stop(loop, &child->log_io);
+    ev_timer_stop(loop, &keeper->kill_timer);
+    log_pipe_drain(child->reader, child->log, keeper->output, child_log_role(child), child->pid);
+    log_exit(keeper, status);
+    child_close(child);
+    bool told = keeper->ending;
+    keeper->ending = false;
+    if (keeper->stopping)
+        keeper->events->ended(keeper->owner);
+    else if (is_wanted(keeper) && told)
+        start(keeper);
+    else if (is_wanted(keeper) && !hopeless)
+        restart_later(keeper);
+}
+
+static void on_restart(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    (void)loop;
+    (void)events;
+    start(timer->data);
+}
+
+static void on_kill_timer(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    const struct ledger_keeper *keeper = timer->data;
+
+    (void)loop;
+    (void)events;
+    kill(keeper->child.pid, SIGKILL);
+}
+
+/* In the new process. */
+static void forget(void *owner)
+{
+    struct ledger_keeper *keeper = owner;
+
+    close(keeper->ends[1]);
+    keeper->events->forget(keeper->owner);
+}
+
+/* Fork it and watch it. */
+static void start(struct ledger_keeper *keeper)
+{
+    struct child *child = &keeper->child;
+
+    ev_timer_stop(keeper->loop, &child->restart);
+    keeper->running = keeper->settings;
+    keeper->plan = (struct child_plan){
+        .privileges = keeper->privileges, .chains = -1, .ledger = -1, .ledger_job = &keeper->job};
+    keeper->job = (struct ledger_process_job){.directory = keeper->running.directory,
+                                              .bounds = keeper->running.bounds,
+                                              .privileges = &keeper->privileges,
+                                              .stats = keeper->stats,
+                                              .observations = keeper->ends[0],
+                                              .sandbox = keeper->running.sandbox};
+    child->started = ev_now(keeper->loop);
+    if (child_start(child, &keeper->plan, -1, forget) != 0) {
+        log_error("cannot start the ledger process: %s", strerror(errno));
+        restart_later(keeper);
+        return;
+    }
+    ev_child_init(&child->watcher, on_exit_of_child, child->pid, 0);
+    ev_io_init(&child->channel_io, on_channel, child->channel, EV_READ);
+    ev_io_init(&child->log_io, on_log, child->log, EV_READ);
+    child->watcher.data = child->channel_io.data = child->log_io.data = keeper;
+    ev_child_start(keeper->loop, &child->watcher);
+    ev_io_start(keeper->loop, &child->channel_io);
+    ev_io_start(keeper->loop, &child->log_io);
+}
+
+/* Tell the process to end. */
+static void end(struct ledger_keeper *keeper)
+{
+    ev_timer_stop(keeper->loop, &keeper->child.restart);
+    if (keeper->child.pid == 0 || keeper->ending)
+        return;
+    keeper->ending = true;
+    kill(keeper->child.pid, SIGTERM);
+    ev_timer_set(&keeper->kill_timer, KILL_SECONDS, 0.);
+    ev_timer_start(keeper->loop, &keeper->kill_timer);
+}
+
+void ledger_keeper_apply(struct ledger_keeper *keeper, const struct config *config,
+                         const struct privileges *privileges)
+{
+    struct ledger_settings settings;
+
+    memset(&settings, 0, sizeof(settings)); /* and what is between the fields */
+    settings.on = config_bool(config, PARAM_gatepost_ledger);
+    settings.sandbox = config_bool(config, PARAM_gatepost_sandbox);
+    settings.root = privileges->root;
+    settings.uid = privileges->uid;
+    settings.gid = privileges->gid;
+    settings.bounds.max_peers = config_int(config, PARAM_gatepost_ledger_max_peers);
+    settings.bounds.max_age = config_time(config, PARAM_gatepost_ledger_max_age);
+    settings.bounds.max_hellos = LEDGER_HELLOS_MAX;
+    settings.bounds.max_hello_bytes = LEDGER_HELLO_BYTES_MAX;
+    snprintf(settings.directory, sizeof(settings.directory), "%s/" LEDGER_DIRECTORY,
+             config_str(config, PARAM_gatepost_state_directory));
+    keeper->settings = settings;
+    keeper->privileges = *privileges;
+    keeper->privileges.root_directory = NULL; /* the process has its own */
+    if (keeper->child.pid == 0) {
+        if (is_wanted(keeper))
+            start(keeper);
+    } else if (memcmp(&settings, &keeper->running, sizeof(settings)) != 0) {
+        end(keeper);
+    }
+}
+
+int ledger_keeper_way(const struct ledger_keeper *keeper, const struct config *config)
+{
+    return config_bool(config, PARAM_gatepost_ledger) ? keeper->ends[1] : -1;
+}
+
+void ledger_keeper_stop(struct ledger_keeper *keeper)
+{
+    keeper->stopping = true;
+    end(keeper);
+}
+
+bool ledger_keeper_is_over(const struct ledger_keeper *keeper)
+{
+    return keeper->child.pid == 0;
+}
+
+void ledger_keeper_forget(struct ledger_keeper *keeper, bool keep_way)
+{
+    if (keeper == NULL)
+        return;
+    ev_child_stop(keeper->loop, &keeper->child.watcher);
+    if (keeper->child.pid != 0)
+        child_close(&keeper->child);
+    close(keeper->ends[0]);
+    if (!keep_way)
+        close(keeper->ends[1]);
+}
+
+void ledger_keeper_status(const struct ledger_keeper *keeper, FILE *out)
+{
+    const struct ledger_stats *stats = keeper->stats;
+
+    if (keeper->child.pid == 0)
+        return;
+    fprintf(out, "ledger %ld: %s, records %llu, lost %llu, peers %llu, ClientHellos %llu\n",
+            (long)keeper->child.pid,
+            !keeper->child.ready           ? "starting"
+            : atomic_load(&stats->failing) ? "cannot use its database, see the log"
+                                           : "serving",
+            (unsigned long long)atomic_load(&stats->recorded),
+            (unsigned long long)atomic_load(&stats->lost),
+            (unsigned long long)atomic_load(&stats->peers),
+            (unsigned long long)atomic_load(&stats->hellos));
+}
+
+void ledger_keeper_status_json(const struct ledger_keeper *keeper, struct json *json)
+{
+    const struct ledger_stats *stats = keeper->stats;
+
+    if (keeper->child.pid == 0)
+        return;
+    json_object(json, NULL);
+    json_string(json, "role", "ledger");
+    json_number(json, "pid", (long long)keeper->child.pid);
+    json_string(json, "state",
+                !keeper->child.ready           ? "starting"
+                : atomic_load(&stats->failing) ? "failing"
+                                               : "serving");
+    json_number(json, "records", (long long)atomic_load(&stats->recorded));
+    json_number(json, "records_lost", (long long)atomic_load(&stats->lost));
+    json_number(json, "datagrams_malformed", (long long)atomic_load(&stats->malformed));
+    json_number(json, "peers", (long long)atomic_load(&stats->peers));
+    json_number(json, "client_hellos", (long long)atomic_load(&stats->hellos));
+    json_end_object(json);
+}
+
+/* The socket between workers and ledger. It goes one way. */
+static bool open_ends(int ends[2])
+{
+    const int size = BUFFER_SIZE;
+
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0)
+        return false;
+    (void)setsockopt(ends[1], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+    (void)shutdown(ends[0], SHUT_WR);
+    return true;
+}
+
+struct ledger_keeper *ledger_keeper_new(struct ev_loop *loop, struct log_output *output,
+                                        const struct ledger_keeper_events *events, void *owner,
+                                        struct diag *diag)
+{
+    struct ledger_keeper *keeper = calloc(1, sizeof(*keeper));
+
+    if (keeper == NULL)
+        abort();
+    *keeper = (struct ledger_keeper){.loop = loop,
+                                     .output = output,
+                                     .events = events,
+                                     .owner = owner,
+                                     .child = {.role = CHILD_LEDGER,
+                                               .channel = -1,
+                                               .log = -1,
+                                               .slot = -1,
+                                               .backoff = BACKOFF_FIRST,
+                                               .owner = keeper}};
+    keeper->child.reader = log_pipe_reader_new();
+    keeper->stats = mmap(NULL, sizeof(*keeper->stats), PROT_READ | PROT_WRITE,
+                         MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    ev_init(&keeper->child.restart, on_restart);
+    keeper->child.restart.data = keeper;
+    ev_init(&keeper->kill_timer, on_kill_timer);
+    keeper->kill_timer.data = keeper;
+    if (keeper->child.reader != NULL && keeper->stats != MAP_FAILED && open_ends(keeper->ends))
+        return keeper;
+    diag_error(diag, "cannot make a way to the ledger: %s", strerror(errno));
+    log_pipe_reader_free(keeper->child.reader);
+    if (keeper->stats != MAP_FAILED)
+        munmap(keeper->stats, sizeof(*keeper->stats));
+    free(keeper);
+    return NULL;
+}
+
+void ledger_keeper_free(struct ledger_keeper *keeper)
+{
+    if (keeper == NULL)
+        return;
+    close(keeper->ends[0]);
+    close(keeper->ends[1]);
+    log_pipe_reader_free(keeper->child.reader);
+    munmap(keeper->stats, sizeof(*keeper->stats));
+    free(keeper);
+}
