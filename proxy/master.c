@@ -319,6 +319,9 @@ static void master_launch(struct master *master, struct generation *generation, 
     generation->plan.ledger = ledger_keeper_way(master->ledger, generation->blueprint->config);
     master->coming = generation;
     master->coming_for = what;
+    if (master->current == NULL) /* else not before it serves */
+        ledger_keeper_apply(master->ledger, generation->blueprint->config,
+                            &generation->plan.privileges);
     generation_start(generation);
 }
 

@@ -233,7 +233,7 @@ def test_sessions_at_every_stage(make_gatepost, backend, connect, count, reloads
         one.finish()
         assert one.certificate in (first, None)
     wait_until(lambda: not first_workers & set(daemon.workers()), "the old workers' end")
-    wait_until(lambda: len(daemon.children()) == 3, "two workers and a key process")
+    wait_until(lambda: len(daemon.children()) == 4, "two workers, a key process, the ledger")
     bodies = [message.content[message.content.index(b"Subject: "):] for message in backend.messages]
     assert sorted(bodies) == sorted(one.content for one in held)
 
@@ -350,7 +350,7 @@ def memory(pid):
 
 def figures(daemon):
     """Open files of the master, and everybody's memory, when nothing else is left."""
-    wait_until(lambda: len(daemon.children()) == 3, "two workers and a key process")
+    wait_until(lambda: len(daemon.children()) == 4, "two workers, a key process, the ledger")
     files = len(os.listdir(f"/proc/{daemon.process.pid}/fd"))
     return files, [memory(daemon.process.pid), *map(memory, daemon.workers()),
                    memory(daemon.key_processes()[0])]

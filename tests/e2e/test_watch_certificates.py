@@ -96,7 +96,7 @@ def presented(daemon, context=None):
 def wait_picked_up(daemon, live):
     """Until every worker has it: old ones may still take a client until they hear that they leave."""
     wait_until(lambda: presented(daemon) == live.issued.der, "the new certificate")
-    wait_until(lambda: len(daemon.children()) == 3, "the old processes' end")
+    wait_until(lambda: len(daemon.children()) == 4, "the old processes' end")
     assert presented(daemon) == live.issued.der
 
 
@@ -115,7 +115,7 @@ def test_renewed_by_certbot(daemon, live, connect):
     log = daemon.log()
     assert re.search(r"letsencrypt/live/\w+\.pem has changed: reading certificates anew\n", log)
     assert re.search(IN_FORCE, log) and "reload --" not in log
-    wait_until(lambda: len(daemon.children()) == 3, "the old processes' end")
+    wait_until(lambda: len(daemon.children()) == 4, "the old processes' end")
     status = run_command("-c", daemon.directory, "status").stdout
     assert re.search(r"^keys \d+: serving, certificates read \d{4}-", status, re.M), status
 
@@ -154,7 +154,7 @@ def test_half_edited_configuration(make_gatepost, backend, live):
     other = pki.self_signed("other.test")
     pki.write(live.root, "other.pem", other.chain_file)
     wait_until(lambda: presented(daemon) == other.der, "the new certificate for the name")
-    wait_until(lambda: len(daemon.children()) == 3, "the old processes' end")
+    wait_until(lambda: len(daemon.children()) == 4, "the old processes' end")
     with Client(daemon.address, "127.0.0.2") as client:
         assert client.greeting.text == "220 as loaded"
     with Client(daemon.address, "127.0.0.9") as client:
