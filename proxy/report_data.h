@@ -125,6 +125,9 @@ struct report {
     struct report_trend failed;    /* by kind */
 };
 
+/* Was it a line of the table, and is there none at its place today? */
+bool report_policy_gone(const struct report_policy *policy);
+
 static inline const char *report_part_title(enum report_part part)
 {
     static const char *const titles[] = {

@@ -151,7 +151,8 @@ static void put_bars(FILE *out, const char *id, const char *title, const char *u
 static void put_trend(FILE *out, const char *id, const char *title, const char *unit,
                       const struct report_trend *trend, const struct report *report)
 {
-    const struct report_plot plot = {.out = out, .id = id, .title = title, .unit = unit};
+    const struct report_plot plot = {
+        .out = out, .id = id, .title = title, .unit = unit, .colours = &report->kinds};
 
     if (trend->count == 0)
         return;
@@ -218,7 +219,8 @@ static void put_policies(FILE *out, const struct report *report)
         const struct report_policy *policy = &report->policies[i];
         fputs("<tr>", out);
         put_cell(out, COLUMN_WIDE, policy->where);
-        put_cell(out, COLUMN_ADDRESS, policy->prefix);
+        put_cell(out, COLUMN_ADDRESS,
+                 report_policy_gone(policy) ? "not in the table" : policy->prefix);
         put_cell(out, COLUMN_WIDE, policy->level);
         put_number(out, policy->sessions);
         put_number(out, policy->peers);

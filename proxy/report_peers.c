@@ -13,20 +13,22 @@
 /* The queries for a peer's rows: words, sessions, last. ?1 since, ?2 the peer. */
 enum { QUERY_TLS, QUERY_FAILURE, QUERY_POLICY, QUERY_COUNT };
 
-#define WORD(column) "(SELECT text FROM name WHERE id = " column ")"
+/* A column by its table, since "text" is also one of the names'. */
+#define WORD(column) "(SELECT n.text FROM name n WHERE n.id = " column ")"
 
 static const char *const row_queries[QUERY_COUNT] = {
-    [QUERY_TLS] = "SELECT " WORD("protocol") "," WORD("cipher") "," WORD("grp") "," WORD(
-        "signature") ", sessions, last FROM tls WHERE peer = ?2 AND last >= ?1"
-                     " ORDER BY sessions DESC LIMIT " TEXT_OF(LEDGER_CHILDREN_MAX),
-    [QUERY_FAILURE] = "SELECT " WORD("kind") "," WORD("text") "," WORD(
-        "policy") ", NULL, count,"
-                  " last FROM failure WHERE peer = ?2 AND last >= ?1"
-                  " ORDER BY last DESC LIMIT " TEXT_OF(LEDGER_CHILDREN_MAX),
-    [QUERY_POLICY] = "SELECT " WORD("policy") "," WORD(
-        "level") ", NULL, NULL, sessions, last"
-                 " FROM policy_use WHERE peer = ?2 AND last >= ?1"
-                 " ORDER BY last DESC LIMIT " TEXT_OF(LEDGER_CHILDREN_MAX)};
+    [QUERY_TLS] =
+        "SELECT " WORD("tls.protocol") "," WORD("tls.cipher") "," WORD("tls.grp") "," WORD(
+            "tls.signature") ", sessions, last FROM tls WHERE peer = ?2 AND last >= ?1"
+                             " ORDER BY sessions DESC LIMIT " TEXT_OF(LEDGER_CHILDREN_MAX),
+    [QUERY_FAILURE] = "SELECT " WORD("failure.kind") "," WORD("failure.text") "," WORD(
+        "failure.policy") ", NULL, count, last FROM failure"
+                          " WHERE peer = ?2 AND last >= ?1"
+                          " ORDER BY last DESC LIMIT " TEXT_OF(LEDGER_CHILDREN_MAX),
+    [QUERY_POLICY] = "SELECT " WORD("policy_use.policy") "," WORD(
+        "policy_use.level") ", NULL, NULL, sessions, last FROM policy_use"
+                            " WHERE peer = ?2 AND last >= ?1"
+                            " ORDER BY last DESC LIMIT " TEXT_OF(LEDGER_CHILDREN_MAX)};
 
 #define PEER_NUMBER_COLUMN(field) #field ","
 #define PEER_TEXT_COLUMN(field) #field ","

@@ -11,6 +11,8 @@
 #define TEXT_OF(number) TEXT_OF_(number)
 #define TEXT_OF_(number) #number
 
+#define MAIN_CONFIGURATION "main configuration"
+
 static const char beginning[] =
     "SELECT w.text, l.text, g.peers, g.total, g.latest, p.address, p.prefix"
     " FROM (SELECT policy, level, count(*) AS peers, sum(sessions) AS total, max(last) AS latest,"
@@ -19,7 +21,7 @@ static const char end[] = "GROUP BY policy, level ORDER BY total DESC LIMIT " TE
     REPORT_POLICIES_MAX) ") g"
                          " LEFT JOIN name w ON w.id = g.policy LEFT JOIN name l ON l.id = g.level"
                          " LEFT JOIN peer p ON p.id = g.peer"
-                         " ORDER BY w.text != 'main configuration', g.total DESC, w.text";
+                         " ORDER BY w.text != '" MAIN_CONFIGURATION "', g.total DESC, w.text";
 
 /* Lines of today's table, looked up among those that were used. */
 struct lookup {
@@ -99,6 +101,11 @@ static void compare_table(const struct policy_table *table, struct report *repor
     qsort(lookup.sorted, report->policy_count, sizeof(lookup.sorted[0]), by_where);
     policy_table_each(table, take_line, &lookup);
     free(lookup.sorted);
+}
+
+bool report_policy_gone(const struct report_policy *policy)
+{
+    return policy->prefix == NULL && strcmp(policy->where, MAIN_CONFIGURATION) != 0;
 }
 
 bool report_policies_collect(struct ledger_read *read, int64_t since,

@@ -18,13 +18,18 @@
 #define DAYS_SINGLE 100 /* more: a bar a week */
 #define COLOURS 12
 
-unsigned report_svg_colour(const char *name, size_t index)
+/* Which colour the series or share NAME has, which is the one at INDEX: protocols always the same,
+ * and others the same in all plots that are told to. */
+static unsigned find_colour(const struct report_plot *plot, const char *name, size_t index)
 {
     static const char *const fixed[] = {"TLSv1.3", "TLSv1.2", "TLSv1.1", "TLSv1", "none"};
 
     for (unsigned i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
         if (strcmp(name, fixed[i]) == 0)
             return i;
+    for (size_t i = 0; plot->colours != NULL && i < plot->colours->count; i++)
+        if (strcmp(name, plot->colours->shares[i].name) == 0)
+            index = i;
     return (unsigned)((index + 5) % COLOURS);
 }
 
@@ -71,7 +76,7 @@ void report_svg_bars(const struct report_plot *plot, const struct report_shares 
                 y + 12, report_number(share->sessions, text));
         fprintf(plot->out,
                 "<rect class=\"s%u\" x=\"0\" y=\"%d\" width=\"%.1f\" height=\"13\" rx=\"2\"/>",
-                report_svg_colour(share->name, i), y + 18, width < 2 ? 2 : width);
+                find_colour(plot, share->name, i), y + 18, width < 2 ? 2 : width);
     }
     fputs("</svg>\n", plot->out);
 }
@@ -94,19 +99,16 @@ static int64_t bar_value(const struct report_series *series, const struct scale 
     return sum;
 }
 
-/* A round number (1, 2 or 5 and zeros) that is not below NUMBER. */
+/* A round number that is not below NUMBER, and but for 1 with a round half. */
 static int64_t round_up(int64_t number)
 {
-    int64_t step = 1;
+    static const int64_t rounds[] = {1, 2, 4, 6, 8, 10, 12, 16};
 
-    for (;;) {
-        for (int64_t factor = 1; factor <= 5; factor += factor == 2 ? 3 : 1)
-            if (factor != 3 && factor != 4 && step * factor >= number)
-                return step * factor;
-        if (step > INT64_MAX / 100)
-            return INT64_MAX;
-        step *= 10;
-    }
+    for (int64_t unit = 1; unit < INT64_MAX / 1000; unit *= 10)
+        for (size_t i = 0; i < sizeof(rounds) / sizeof(rounds[0]); i++)
+            if (unit * rounds[i] >= number)
+                return unit * rounds[i];
+    return INT64_MAX;
 }
 
 static struct scale find_scale(const struct report_trend *trend, size_t day_count)
@@ -173,7 +175,7 @@ static void draw_legend(const struct report_plot *plot, const struct report_tren
         fprintf(plot->out,
                 "<li><svg viewBox=\"0 0 8 8\" aria-hidden=\"true\"><rect class=\"s%u\" width=\"8\" "
                 "height=\"8\"/></svg>",
-                report_svg_colour(trend->series[i].name, i));
+                find_colour(plot, trend->series[i].name, i));
         report_escape_html(plot->out, trend->series[i].name);
         fputs("</li>", plot->out);
     }
@@ -193,7 +195,7 @@ void report_svg_trend(const struct report_plot *plot, const struct report_trend 
     fputs("</desc>", plot->out);
     draw_axes(plot, &scale, day_first, day_count);
     for (size_t i = 0; i < trend->count; i++) {
-        fprintf(plot->out, "<path class=\"s%u\" d=\"", report_svg_colour(trend->series[i].name, i));
+        fprintf(plot->out, "<path class=\"s%u\" d=\"", find_colour(plot, trend->series[i].name, i));
         draw_series(plot, &trend->series[i], &scale, day_count, bases);
         fputs("\"/>", plot->out);
     }

@@ -15,11 +15,9 @@ struct report_plot {
     FILE *out;
     const char *id;
     const char *title;
-    const char *unit; /* what is counted: "sessions" */
+    const char *unit;                    /* what is counted: "sessions" */
+    const struct report_shares *colours; /* whose colours the series have; NULL: their own */
 };
-
-/* Which colour a series or share has: protocols always the same one. */
-unsigned report_svg_colour(const char *name, size_t index);
 
 /* TREND as bars on top of each other, one a day, or one a week if there are many days. */
 void report_svg_trend(const struct report_plot *plot, const struct report_trend *trend,

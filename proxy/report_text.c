@@ -142,6 +142,8 @@ static void put_policies(FILE *out, const struct report *report)
             fputc(' ', out);
         }
         report_escape_terminal(out, policy->level, 0);
+        if (report_policy_gone(policy))
+            fputs(" (not in the table today)", out);
         fprintf(out, "\n%34slast ", "");
         report_escape_terminal(out, policy->peer, 0);
         fputc('\n', out);
