@@ -244,6 +244,7 @@ bool report_text_write(const struct report_view *view)
     int64_t limit = view->options->limit > 0 ? view->options->limit : PEERS_SHOWN;
     int64_t rows = report->totals.peers + report->totals.networks;
     struct report_view own = *view;
+    char number[REPORT_NUMBER_MAX];
 
     put_totals(view);
     for (enum report_part part = 0; part < REPORT_PART_COUNT; part++)
@@ -262,7 +263,7 @@ bool report_text_write(const struct report_view *view)
     bool good = report_peers(view->read, view->options->filter.since, report_view_order(view),
                              limit, put_peer, &own);
     if (rows > limit)
-        fprintf(view->out, "  ... and %lld more (--limit, --csv, --json)\n",
-                (long long)(rows - limit));
+        fprintf(view->out, "  ... and %s more (--limit, --csv, --json)\n",
+                report_number(rows - limit, number));
     return good;
 }

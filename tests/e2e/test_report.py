@@ -2,6 +2,7 @@
 sends gets out of its place."""
 
 import base64
+import contextlib
 import csv
 import hashlib
 import html.parser
@@ -10,13 +11,18 @@ import json
 import os
 import re
 import shutil
+import sqlite3
 import ssl
+import stat
+import struct
 import subprocess
 import time
+import zlib
 
 import pytest
 
 from harness.client import Client, tls_context
+from harness.daemon import BINARY
 from harness.ledger import Ledger
 from harness.table import in_directory, use_table
 
@@ -256,24 +262,137 @@ def test_nothing_to_read(make_gatepost, backend):
     assert "/nowhere" in report(daemon, status=78)
 
 
+def test_of_a_stopped_daemon(daemon):
+    """Reading leaves nothing behind that would be in the daemon's way."""
+    daemon.stop()
+    assert report_json(daemon)["totals"]["sessions"] == 7
+    directory = os.path.dirname(daemon.ledger_path)
+    owner = os.stat(directory).st_uid
+    for name in os.listdir(directory):
+        found = os.stat(os.path.join(directory, name))
+        assert (found.st_uid, stat.S_IMODE(found.st_mode)) == (owner, 0o640), name
+    os.unlink(daemon.log_path)
+    daemon.start()
+    session(daemon, GOOD)
+    Ledger(daemon.ledger_path).wait_peer(GOOD, sessions=2)
+    assert report_json(daemon)["totals"]["sessions"] == 8
+
+
+_MANY = 200000
+_FILL = f"""
+    WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {_MANY})
+    INSERT INTO peer(id, address, prefix, first, last, sessions, messages, established, helo)
+    SELECT i + 1000, CAST(printf('10%014d', i) AS BLOB), 128, 1700000000, 1700000000 + i, 2, i, 2,
+           'mail' || i || '.example' FROM n;
+    INSERT INTO tls SELECT p.id, t.protocol, t.cipher, t.grp, t.signature, 2, 0, p.messages, p.first,
+           p.last FROM peer p, (SELECT * FROM tls LIMIT 1) t WHERE p.id > 1000;
+    INSERT INTO policy_use SELECT p.id, u.policy, u.level, 2, p.last FROM peer p,
+           (SELECT * FROM policy_use LIMIT 1) u WHERE p.id > 1000;
+"""
+
+
+@pytest.mark.slow
+def test_many(daemon):
+    """Two hundred thousand more: what is shown stays short, and memory does not grow with them."""
+    daemon.stop()
+    with contextlib.closing(sqlite3.connect(daemon.ledger_path)) as database:
+        database.executescript(_FILL)
+    text = report(daemon)
+    assert f"{_MANY + 6:,}  addresses" in text and len(text) < 20000
+    assert f"mail{_MANY}.example" in text and "and 199,986 more" in text
+    page = write_page(daemon)
+    assert os.path.getsize(page) < 1000000
+    for network, count in (("3130::/16", _MANY), ("3130:3030:3030:3030:3030:3030:3030:3032/127", 2),
+                           ("3130:3030:3030:3030:3030:3030:3030:3031", 1), ("3180::/16", 0)):
+        assert report_json(daemon, "--peer", network, "--limit", "1")["totals"]["peers"] == count
+    # With little memory the rows come out all the same.
+    path = daemon.path("all.csv")
+    with open(path, "wb") as out:
+        subprocess.run(["/bin/sh", "-c", 'ulimit -v 150000; exec "$@"', "sh", BINARY, "-c",
+                        daemon.directory, "report", "--csv"], stdout=out, check=True, timeout=120)
+    with open(path, encoding="ascii", newline="") as file:
+        assert sum(1 for _ in csv.reader(file)) == _MANY + 7
+
+
+def browse(daemon, path, *flags):
+    """Headless Chromium with a page."""
+    base = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+            "--hide-scrollbars", f"--user-data-dir={daemon.path('browser')}"]
+    return subprocess.run([*base, *flags, f"file://{path}"], check=True, timeout=120,
+                          capture_output=True, text=True).stdout
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
-@pytest.mark.parametrize("width, scheme", [(1280, "light"), (360, "dark")])
-def test_in_a_browser(daemon, width, scheme):
-    """It is drawn, in the colours that were asked for, and nothing in it ran."""
-    path = write_page(daemon)
+@pytest.mark.parametrize("width, flags", [(1280, []), (390, ["--force-dark-mode"])],
+                         ids=["light", "dark"])
+def test_drawn_in_a_browser(daemon, width, flags):
+    """In the colours that were asked for, and on a phone no wider than that."""
     picture = daemon.path("page.png")
-    flags = ["--force-dark-mode"] if scheme == "dark" else []
-    base = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-            f"--user-data-dir={daemon.path('browser')}", "--hide-scrollbars", *flags,
-            f"--window-size={width},2400"]
-    subprocess.run([*base, f"--screenshot={picture}", f"file://{path}"], check=True, timeout=120,
-                   capture_output=True)
+    browse(daemon, write_page(daemon), f"--screenshot={picture}", f"--window-size={width},1200",
+           *flags)
     with open(picture, "rb") as file:
-        assert file.read(8) == b"\x89PNG\r\n\x1a\n"
-    assert os.path.getsize(picture) > 20000
-    shown = subprocess.run([*base, "--dump-dom", f"file://{path}"], check=True, timeout=120,
-                           capture_output=True, text=True).stdout
-    # Its own script ran (the headings became buttons), the client's did not.
+        data = file.read()
+    size, rows = png_rows(data)
+    assert size == (width, 1200)
+    background = rows[2][2 * 3:2 * 3 + 3]
+    assert background == (b"\x0f\x14\x19" if flags else b"\xff\xff\xff")
+    colours = {rows[y][3 * x:3 * x + 3] for y in range(0, 1200, 3) for x in range(0, width, 3)}
+    tls13 = b"\x4c\xc9\xa0" if flags else b"\x12\x74\x5a"  # of the plots
+    assert tls13 in colours and len(colours) > 10
+
+
+def png_rows(data):
+    """((width, height), rows of RGB bytes) of a PNG with 8 bits a channel."""
+    at, packed = 8, b""
+    while at < len(data):
+        length, kind = struct.unpack(">I4s", data[at:at + 8])
+        body = data[at + 8:at + 8 + length]
+        if kind == b"IHDR":
+            width, height, depth, colour = struct.unpack(">IIBB", body[:10])
+        if kind == b"IDAT":
+            packed += body
+        at += length + 12
+    assert depth == 8 and colour in (2, 6)
+    pixel = 3 if colour == 2 else 4
+    raw, rows, previous = zlib.decompress(packed), [], bytearray(width * pixel)
+    for y in range(height):
+        start = y * (width * pixel + 1)
+        row = bytearray(raw[start + 1:start + 1 + width * pixel])
+        unfilter(raw[start], row, previous, pixel)
+        previous = row
+        rows.append(bytes(row) if pixel == 3 else
+                    bytes(row[i] for i in range(len(row)) if i % 4 != 3))
+    return (width, height), rows
+
+
+def unfilter(kind, row, above, pixel):
+    """Undoes a PNG filter in place (PNG specification, 9.2)."""
+    for i, value in enumerate(row):
+        left = row[i - pixel] if i >= pixel else 0
+        corner = above[i - pixel] if i >= pixel else 0
+        estimate = left + above[i] - corner
+        paeth = min((left, above[i], corner), key=lambda x, e=estimate: abs(e - x))
+        row[i] = (value + (0, left, above[i], (left + above[i]) // 2, paeth)[kind]) & 0xff
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+def test_scripts_in_a_browser(daemon):
+    """The page's own runs, and sorts; what a client sent does not."""
+    path = write_page(daemon)
+    shown = browse(daemon, path, "--dump-dom")
     assert '<button type="button">Messages</button>' in shown
     assert "<script>alert" not in shown
+    with open(path, encoding="ascii") as file:
+        text = file.read()
+    click = ("<script>const b = Array.from(document.querySelectorAll('button'))"
+             ".filter(b => b.textContent == 'Failed')[0]; b.click();</script></body>")
+    # The page's policy keeps a second script from running; without the policy it may.
+    for policy, first in ((True, GOOD), (False, FAILING)):
+        with open(path, "w", encoding="ascii") as file:
+            changed = text if policy else re.sub("<meta http-equiv=[^>]*>", "", text)
+            file.write(changed.replace("</body>", click))
+        shown = browse(daemon, path, "--dump-dom")
+        table = shown[shown.index('aria-label="Clients"'):]
+        assert re.search(r'<td class="a">([^<]*)', table)[1] == first
