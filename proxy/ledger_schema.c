@@ -192,7 +192,8 @@ enum ledger_opened ledger_schema_open(const char *path, sqlite3 **db, char *why)
     /* Readers go on while it is written, and a crash of the machine costs the last moments only. */
     if (opened == LEDGER_OPENED &&
         !run(*db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
-                  "PRAGMA temp_store = MEMORY; PRAGMA journal_size_limit = 8388608"))
+                  "PRAGMA temp_store = MEMORY; PRAGMA journal_size_limit = 8388608;"
+                  "PRAGMA cache_size = -32768; PRAGMA wal_autocheckpoint = 4096"))
         opened = complaint(*db, "cannot read it", why);
     if (opened == LEDGER_OPENED)
         opened = ledger_schema_migrate(*db, schema_steps, LEDGER_VERSION, why);
