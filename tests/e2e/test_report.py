@@ -100,7 +100,8 @@ def test_json(daemon):
     assert sum(row["sessions"] for row in found["ciphers"]) == 2
     [failure] = found["failures"]
     assert (failure["count"], failure["peers"], failure["last_peer"]) == (2, 1, FAILING)
-    assert failure["policy"] == "main configuration" and failure["reason"]
+    assert (failure["kind"], failure["policy"]) == ("protocol_too_old", "main configuration")
+    assert failure["reason"].startswith("offers TLS 1.0 at most")
     assert [kind["name"] for kind in found["failure_kinds"]] == [failure["kind"]]
     used = {row["policy"]: row for row in found["policies"]}
     [line] = [name for name in used if name != "main configuration"]
