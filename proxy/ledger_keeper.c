@@ -50,6 +50,16 @@ struct ledger_keeper {
     ev_timer kill_timer;
 };
 
+/* Whether a process that runs with A need not be replaced for B. */
+static bool same_settings(const struct ledger_settings *a, const struct ledger_settings *b)
+{
+    return a->on == b->on && a->sandbox == b->sandbox && a->root == b->root && a->uid == b->uid &&
+           a->gid == b->gid && a->bounds.max_peers == b->bounds.max_peers &&
+           a->bounds.max_age == b->bounds.max_age && a->bounds.max_hellos == b->bounds.max_hellos &&
+           a->bounds.max_hello_bytes == b->bounds.max_hello_bytes &&
+           strcmp(a->directory, b->directory) == 0;
+}
+
 static void start(struct ledger_keeper *keeper);
 
 /* Shall there be a process? */
@@ -229,7 +239,7 @@ void ledger_keeper_apply(struct ledger_keeper *keeper, const struct config *conf
     if (keeper->child.pid == 0) {
         if (is_wanted(keeper))
             start(keeper);
-    } else if (memcmp(&settings, &keeper->running, sizeof(settings)) != 0) {
+    } else if (!same_settings(&settings, &keeper->running)) {
         end(keeper);
     }
 }

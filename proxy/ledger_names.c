@@ -64,8 +64,10 @@ void ledger_names_free(struct ledger_names *names)
 uint32_t ledger_names_find(struct ledger_names *names, struct observation_text text)
 {
     char word[LEDGER_NAME_MAX + 1];
-    size_t length = text.length > LEDGER_NAME_MAX ? LEDGER_NAME_MAX : text.length;
+    size_t length = text.length;
 
+    if (length > LEDGER_NAME_MAX)
+        length = LEDGER_NAME_MAX;
     for (size_t i = 0; i < length; i++) {
         unsigned char byte = (unsigned char)text.bytes[i];
         word[i] = byte >= ' ' && byte < 127 ? text.bytes[i] : '?';

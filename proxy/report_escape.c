@@ -90,8 +90,11 @@ const char *report_amount(int64_t number, char *out)
         snprintf(out, REPORT_NUMBER_MAX, "%lld", (long long)number);
         return out;
     }
-    for (value /= 1000; value >= 999.95 && units[unit + 1] != '\0'; value /= 1000)
+    value /= 1000;
+    while (value >= 999.95 && units[unit + 1] != '\0') {
+        value /= 1000;
         unit++;
+    }
     snprintf(out, REPORT_NUMBER_MAX, "%.1f%c", value, units[unit]);
     return out;
 }

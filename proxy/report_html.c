@@ -209,12 +209,14 @@ static void put_policies(FILE *out, const struct report *report)
         {"Line", COLUMN_WIDE},       {"Prefix now", COLUMN_ADDRESS}, {"Policy", COLUMN_WIDE},
         {"Sessions", COLUMN_NUMBER}, {"Addresses", COLUMN_NUMBER},   {"Last", COLUMN_NUMBER},
         {"Last for", COLUMN_ADDRESS}};
-    size_t shown = report->policy_count < LINES_SHOWN ? report->policy_count : LINES_SHOWN;
+    size_t shown = report->policy_count;
 
     if (report->policy_count == 0)
         return;
     fputs("<h2>Which lines of the policy applied</h2>\n", out);
     begin_table(out, "Policy lines", columns, sizeof(columns) / sizeof(columns[0]));
+    if (shown > LINES_SHOWN)
+        shown = LINES_SHOWN;
     for (size_t i = 0; i < shown; i++) {
         const struct report_policy *policy = &report->policies[i];
         fputs("<tr>", out);

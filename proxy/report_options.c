@@ -24,6 +24,7 @@ int64_t report_since_parse(const char *text, int64_t now)
     long days = strtol(text, &end, 10);
     if (errno == 0 && end[0] == 'd' && end[1] == '\0' && days <= now / DAY_SECONDS)
         return now - (int64_t)days * DAY_SECONDS;
+    /* Each is of four digits at most. NOLINTNEXTLINE(cert-err34-c) */
     if (sscanf(text, "%4d-%2d-%2d%n", &date.tm_year, &date.tm_mon, &date.tm_mday, &length) != 3 ||
         text[length] != '\0' || length != 10 || date.tm_year < 1970)
         return -1;

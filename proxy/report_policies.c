@@ -98,7 +98,7 @@ static void compare_table(const struct policy_table *table, struct report *repor
     lookup.sorted = text_alloc(report->policy_count + 1, sizeof(struct report_policy *));
     for (size_t i = 0; i < report->policy_count; i++)
         lookup.sorted[i] = &report->policies[i];
-    qsort(lookup.sorted, report->policy_count, sizeof(lookup.sorted[0]), by_where);
+    qsort(lookup.sorted, report->policy_count, sizeof(struct report_policy *), by_where);
     policy_table_each(table, take_line, &lookup);
     free(lookup.sorted);
 }
