@@ -8,7 +8,7 @@ static const char peers_sql[] =
     "SELECT id, address, prefix, last, sessions, messages, cleartext_sessions, cleartext_messages,"
     " failed, helo, ccert_status, ccert_fingerprint FROM peer ORDER BY id";
 static const char hellos_sql[] =
-    "SELECT peer, hello, established, failed, messages FROM peer_hello ORDER BY peer, hello";
+    "SELECT peer, hello, established, failed, messages, last FROM peer_hello ORDER BY peer, hello";
 
 /* Two queries side by side, both in the order of peers. */
 struct walk {
@@ -35,6 +35,7 @@ static void collect(struct walk *walk, int64_t id)
                 .established = sqlite3_column_int64(walk->hellos, 2),
                 .failed = sqlite3_column_int64(walk->hellos, 3),
                 .messages = sqlite3_column_int64(walk->hellos, 4),
+                .last = sqlite3_column_int64(walk->hellos, 5),
             };
         }
         walk->has_hello = ledger_read_next(walk->ledger, walk->hellos);

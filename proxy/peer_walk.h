@@ -15,6 +15,7 @@ struct walked_hello {
     int64_t established; /* sessions */
     int64_t failed;
     int64_t messages;
+    int64_t last; /* unix seconds */
 };
 
 /* Texts are the peer's own bytes, and borrowed. */

@@ -16,6 +16,7 @@ struct simulation {
     struct stage present;
     struct stage proposed;
     struct findings findings;
+    bool all; /* also what does not change */
 };
 
 /* Both rules for the peer that is being looked at. */
@@ -51,14 +52,16 @@ static void weigh(struct simulation *simulation, const struct walked_peer *peer,
                               .sessions = sessions,
                               .messages = messages};
 
-    if (now && !used)
+    if (now && !used && !simulation->all)
         return; /* the server agreed, and the client did not: nothing here decides that */
-    if (now && !then)
+    if (now && used && !then)
         finding.change = CHANGE_LOST;
     else if (!now && then)
         finding.change = CHANGE_GAINED;
-    else if (now && !fate_same(before, after))
+    else if (now && used && !fate_same(before, after))
         finding.change = CHANGE_OTHER;
+    else if (simulation->all)
+        finding.change = CHANGE_NONE;
     else
         return;
     findings_add(&simulation->findings, &finding);
@@ -128,7 +131,7 @@ static bool begin(struct simulation *simulation, const struct simulate_question 
 
 int simulate_command(const struct simulate_question *question, FILE *out, struct diag *diag)
 {
-    struct simulation simulation = {0};
+    struct simulation simulation = {.all = question->all};
     struct ledger_read *ledger = ledger_read_open(question->present, diag);
     int status = EX_CONFIG;
 

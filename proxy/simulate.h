@@ -16,7 +16,7 @@ struct simulate_question {
     const struct config *present; /* its ledger is read */
     const struct config *proposed;
     bool json;
-    bool all; /* list every peer that would see another TLS, not only the first */
+    bool all; /* list everybody, also those for whom nothing changes */
 };
 
 /* Answer on OUT. Returns 0; 1 if someone who delivers today would be lost; EX_CONFIG or EX_NOINPUT

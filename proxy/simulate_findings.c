@@ -17,6 +17,7 @@ static const struct {
     [CHANGE_LOST] = {"lost", "Would be lost"},
     [CHANGE_GAINED] = {"gained", "Would get through, and do not today"},
     [CHANGE_OTHER] = {"changed", "Would get through otherwise"},
+    [CHANGE_NONE] = {"same", "Would stay as they are"},
 };
 
 /* A copy of TEXT that lives as long as FINDINGS; runs of peers often share one. */

@@ -16,6 +16,7 @@ enum change {
     CHANGE_LOST,   /* gets through today, and would not */
     CHANGE_GAINED, /* does not today, and would */
     CHANGE_OTHER,  /* gets through, otherwise than today */
+    CHANGE_NONE,   /* as today */
     CHANGE_COUNT
 };
 
