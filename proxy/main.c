@@ -20,6 +20,7 @@
 #include "proxy/master.h"
 #include "proxy/policy_command.h"
 #include "proxy/simulate.h"
+#include "proxy/suggest.h"
 #include "proxy/version.h"
 
 #define DEFAULT_DIRECTORY "/etc/gatepost"
@@ -43,6 +44,8 @@ static const char usage_text[] =
     "                          what TLS holds for a peer, and which line says so\n"
     "  simulate [-c DIR] [-o name=value]... [--all] [--json]\n"
     "                          whom another configuration would cost, by what the ledger knows\n"
+    "  suggest [--min-sessions N] [--unused-days N]\n"
+    "                          lines for the policy table, by what the ledger knows\n"
     "  import DIR              turn a Postfix configuration into a gatepost.cf, on standard "
     "output\n"
     "  selfsigned [--name NAME] [--rsa|--ecdsa|--both] FILE\n"
@@ -239,6 +242,38 @@ static int command_simulate(struct command_line *line, int argc, char **argv)
     return status;
 }
 
+/* A number of 0 to a million; false: it is none. */
+static bool read_count(const char *text, long *number)
+{
+    char *end;
+
+    *number = strtol(text, &end, 10);
+    return *text >= '0' && *text <= '9' && *end == '\0' && *number <= 1000000;
+}
+
+static int command_suggest(struct command_line *line, int argc, char **argv)
+{
+    static const struct option options[] = {{"min-sessions", required_argument, NULL, 'm'},
+                                            {"unused-days", required_argument, NULL, 'u'},
+                                            {NULL, 0, NULL, 0}};
+    struct suggest_question question = {.min_sessions = 3, .unused_days = 90};
+    int option;
+
+    optind = 0;
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1)
+        if (option == '?' ||
+            !read_count(optarg, option == 'm' ? &question.min_sessions : &question.unused_days))
+            return usage_error("suggest takes --min-sessions N and --unused-days N");
+    if (optind != argc)
+        return usage_error("suggest takes no arguments but --min-sessions and --unused-days");
+    struct config *config = load(line);
+    if (config == NULL)
+        return EX_CONFIG;
+    int status = suggest_command(config, &question, stdout, &line->diag);
+    config_free(config);
+    return status;
+}
+
 static int command_import(struct command_line *line, int argc, char **argv)
 {
     if (argc != 2)
@@ -305,15 +340,11 @@ static const struct {
     const char *name;
     int (*run)(struct command_line *line, int argc, char **argv);
 } commands[] = {
-    {"run", command_run},
-    {"check", command_check},
-    {"config", command_config},
-    {"policy", command_policy},
-    {"simulate", command_simulate},
-    {"import", command_import},
-    {"selfsigned", command_selfsigned},
-    {"status", command_ask},
-    {"reload", command_ask},
+    {"run", command_run},           {"check", command_check},
+    {"config", command_config},     {"policy", command_policy},
+    {"simulate", command_simulate}, {"suggest", command_suggest},
+    {"import", command_import},     {"selfsigned", command_selfsigned},
+    {"status", command_ask},        {"reload", command_ask},
     {"stop", command_ask},
 };
 

@@ -80,9 +80,13 @@ struct policy_settings suggest_settings_of(const struct stage *stage, const stru
 
 unsigned suggest_attributes_of(const struct policy_settings *settings)
 {
-    return (settings->protocols != NULL) + (settings->ciphers != NULL) +
-           (settings->exclude != NULL) + (settings->curves != NULL) +
-           (settings->cipherlist != NULL);
+    const char *const texts[] = {settings->protocols, settings->ciphers, settings->exclude,
+                                 settings->curves, settings->cipherlist};
+    unsigned count = 0;
+
+    for (size_t i = 0; i < COUNT_OF(texts); i++)
+        count += texts[i] != NULL ? 1 : 0;
+    return count;
 }
 
 /* SETTINGS with what the candidate NUMBER says. */
