@@ -9,6 +9,7 @@
 #include <openssl/bio.h>
 #include <openssl/mem.h>
 
+#include "tls/groups.h"
 #include "tls/library.h"
 
 #define RANDOM_SIZE 32
@@ -66,8 +67,8 @@ static bool find_share(CBS hello, CBB *out)
     return false;
 }
 
-/* Write the body of a key_share extension with one share, of GROUP, to OUT. */
-static bool add_share(uint16_t group, CBB *out)
+/* Have the library's client make the body of a key_share extension with one share, of GROUP. */
+static bool make_share(uint16_t group, CBB *out)
 {
     const uint8_t *bytes;
     size_t length;
@@ -95,6 +96,34 @@ static bool add_share(uint16_t group, CBB *out)
     BIO_free(in);
     BIO_free(wire);
     return good;
+}
+
+/* Write the body of a key_share extension with one share, of GROUP, to OUT. Nothing is protected by
+ * it, so one for each group will do. */
+static bool add_share(uint16_t group, CBB *out)
+{
+    static struct {
+        uint16_t group;
+        uint8_t *bytes;
+        size_t length;
+    } made[TLS_GROUPS_MAX];
+    size_t place = 0;
+    while (place < TLS_GROUPS_MAX && made[place].group != group && made[place].group != 0) {
+        place++;
+    }
+    if (place == TLS_GROUPS_MAX) {
+        return make_share(group, out);
+    }
+    if (made[place].group == 0) {
+        CBB share;
+        if (!CBB_init(&share, 256) || !make_share(group, &share) ||
+            !CBB_finish(&share, &made[place].bytes, &made[place].length)) {
+            CBB_cleanup(&share);
+            return false;
+        }
+        made[place].group = group;
+    }
+    return CBB_add_bytes(out, made[place].bytes, made[place].length) == 1;
 }
 
 /* Copy EXTENSIONS to OUT with another key_share. */
