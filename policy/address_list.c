@@ -279,6 +279,7 @@ struct address_list *address_list_load(const char *name, const char *value, cons
     loader.errors_before = errors;
     text_format(&where, "%s: %s", origin, name);
     read_list(&loader, &(struct place){.where = where.data}, value, false);
+    /* cppcheck-suppress knownConditionTrueFalse ; read_list reports to diag, by loader */
     if (diag->errors == errors) {
         list = text_alloc(1, sizeof(*list));
         for (int family = 0; family < FAMILY_COUNT; family++)

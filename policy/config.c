@@ -5,14 +5,13 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "policy/maincf.h"
 #include "policy/params.h"
+#include "policy/regular_file.h"
 #include "policy/snapshot.h"
 #include "policy/text.h"
 
@@ -135,23 +134,14 @@ static char *read_all(int fd, size_t *length)
 /* Read a regular file. NULL after reporting. */
 static char *read_file(const char *path, size_t *length, struct diag *diag)
 {
-    struct stat status;
-    char *text = NULL;
-    /* O_NONBLOCK: opening a FIFO must not wait for a writer. */
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    int fd = regular_file_open(path, diag);
 
-    if (fd < 0 || fstat(fd, &status) != 0) {
-        diag_error(diag, "open %s: %s", path, strerror(errno));
-    } else if (!S_ISREG(status.st_mode)) {
-        diag_error(diag, "open %s: %s, not a regular file", path,
-                   S_ISDIR(status.st_mode) ? "a directory" : "something special");
-    } else {
-        text = read_all(fd, length);
-        if (text == NULL)
-            diag_error(diag, "read %s: %s", path, strerror(errno));
-    }
-    if (fd >= 0)
-        close(fd);
+    if (fd < 0)
+        return NULL;
+    char *text = read_all(fd, length);
+    if (text == NULL)
+        diag_error(diag, "read %s: %s", path, strerror(errno));
+    close(fd);
     return text;
 }
 

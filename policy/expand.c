@@ -124,7 +124,8 @@ static int take_operator(struct expansion *ex, struct slice *text, enum comparis
     while (end < text->end && strchr("<>!=?+-*/~&|%", *end) != NULL)
         end++;
     size_t length = (size_t)(end - text->start);
-    while (i < 6 && (strlen(operators[i]) != length || memcmp(operators[i], text->start, length)))
+    while (i < 6 &&
+           (strlen(operators[i]) != length || memcmp(operators[i], text->start, length) != 0))
         i++;
     if (i == 6)
         return fail(ex, "one of == != < <= >= > expected at: \"%.*s\"", width(*text), text->start);
@@ -395,7 +396,7 @@ static int expand_text(struct expansion *ex, const struct frame *frame, unsigned
         return -1;
     while (text.start < text.end) {
         const char *dollar = memchr(text.start, '$', (size_t)(text.end - text.start));
-        struct slice body;
+        struct slice body = {NULL, NULL};
 
         if (emit(ex, out, (struct slice){text.start, dollar != NULL ? dollar : text.end}) != 0)
             return -1;

@@ -67,18 +67,19 @@ static void add_finding(struct import *import, struct import_line *line,
 static void collect(void *ctx, enum diag_severity severity, const char *text)
 {
     struct trial *trial = ctx;
-    unsigned number;
-    int length = 0;
+    static const char place[] = TRIAL ", line ";
+    bool placed = strncmp(text, place, sizeof(place) - 1) == 0;
+    char *end = NULL;
+    unsigned long number = placed ? strtoul(text + sizeof(place) - 1, &end, 10) : 0;
 
-    if (sscanf(text, TRIAL ", line %u: %n", &number, &length) != 1 || length == 0 || number == 0 ||
-        number > trial->count) {
+    if (number == 0 || number > trial->count || strncmp(end, ": ", 2) != 0) {
         diag_add(trial->import->diag, severity, "%s", text);
         return;
     }
     struct import_line *line = trial->lines[number - 1];
     /* What there is to say on other names is said already. */
     if (line->role == SETTING_PARAM || known_note_find(line->name) != NULL)
-        add_finding(trial->import, line, severity, strip(line, text + length));
+        add_finding(trial->import, line, severity, strip(line, end + 2));
 }
 
 /* Whether gatepost has something to say on a line. */
@@ -94,7 +95,7 @@ void import_add_findings(struct import *import)
     struct diag diag = {.sink = collect, .ctx = &trial};
     struct text text = {0};
 
-    trial.lines = text_alloc(import->count + 1, sizeof(*trial.lines));
+    trial.lines = text_alloc(import->count + 1, sizeof(struct import_line *));
     for (size_t i = 0; i < import->count; i++) {
         if (!is_tried(&import->lines[i]))
             continue;

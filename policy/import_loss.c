@@ -22,7 +22,8 @@ static const struct {
      "smtpd_tls_policy_maps can demand certificates by their fingerprints"},
     {"check_policy_service", DIAG_INFO,
      "the policy server finds encryption_protocol, encryption_cipher, encryption_keysize, "
-     "ccert_subject, ccert_issuer, ccert_fingerprint and ccert_pubkey_fingerprint empty"},
+     "ccert_subject, ccert_issuer, ccert_fingerprint and ccert_pubkey_fingerprint empty; "
+     "gatepost_policy_service can answer for them"},
     {"permit_tls_all_clientcerts", DIAG_WARNING,
      "permit_tls_all_clientcerts permits nobody: clients that relied on it need another "
      "permission, "
@@ -33,7 +34,8 @@ static const struct {
     {PLAINTEXT_CHECK, DIAG_WARNING,
      "reject_plaintext_session would refuse all mail. The commands below leave it out where "
      "gatepost "
-     "refuses mail without TLS: smtpd_tls_security_level = encrypt"},
+     "refuses mail without TLS: smtpd_tls_security_level = encrypt. For single recipients or "
+     "senders gatepost_policy_service does that"},
 };
 
 /* Parameters, if they have a value other than these. */

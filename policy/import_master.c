@@ -25,11 +25,7 @@ struct reader {
 static int report(struct reader *reader, unsigned line, const char *what, const char *text)
 {
     reader->errors++;
-    if (text != NULL)
-        diag_error(reader->diag, "%s, line %u: %s: \"%.60s%s\"", reader->file_name, line, what,
-                   text, strlen(text) > 60 ? "..." : "");
-    else
-        diag_error(reader->diag, "%s, line %u: %s", reader->file_name, line, what);
+    logical_line_error(reader->diag, reader->file_name, line, what, text);
     return -1;
 }
 

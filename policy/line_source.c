@@ -4,13 +4,12 @@
 #include "policy/line_source.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "policy/regular_file.h"
 #include "policy/text.h"
 
 #define BUFFER_SIZE (4 * LINE_SOURCE_MAX_LINE)
@@ -38,26 +37,15 @@ static const char *fail(struct line_source *source)
 
 struct line_source *line_source_open(const char *path, struct diag *diag)
 {
-    struct line_source *source;
-    struct stat status;
-    /* O_NONBLOCK: opening a FIFO must not wait for a writer. */
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    int fd = regular_file_open(path, diag);
 
-    if (fd < 0 || fstat(fd, &status) != 0) {
-        diag_error(diag, "open %s: %s", path, strerror(errno));
-    } else if (!S_ISREG(status.st_mode)) {
-        diag_error(diag, "open %s: %s, not a regular file", path,
-                   S_ISDIR(status.st_mode) ? "a directory" : "something special");
-    } else {
-        source = text_alloc(1, sizeof(*source));
-        source->path = path;
-        source->diag = diag;
-        source->fd = fd;
-        return source;
-    }
-    if (fd >= 0)
-        close(fd);
-    return NULL;
+    if (fd < 0)
+        return NULL;
+    struct line_source *source = text_alloc(1, sizeof(*source));
+    source->path = path;
+    source->diag = diag;
+    source->fd = fd;
+    return source;
 }
 
 void line_source_close(struct line_source *source)

@@ -50,3 +50,13 @@ unsigned logical_line_next(struct logical_lines *lines, struct text *buffer)
     }
     return first;
 }
+
+void logical_line_error(struct diag *diag, const char *file_name, unsigned line, const char *what,
+                        const char *text)
+{
+    if (text != NULL)
+        diag_error(diag, "%s, line %u: %s: \"%.60s%s\"", file_name, line, what, text,
+                   strlen(text) > 60 ? "..." : "");
+    else
+        diag_error(diag, "%s, line %u: %s", file_name, line, what);
+}

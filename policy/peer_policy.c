@@ -9,6 +9,7 @@
 /* The overrides that SETTINGS stand for; the values are owned. */
 struct overrides {
     struct config_override list[OVERRIDES_MAX];
+    char *values[OVERRIDES_MAX];
     size_t count;
 };
 
@@ -48,8 +49,9 @@ static void override(struct overrides *overrides, const char *name, const char *
         return;
     if (overrides->count == OVERRIDES_MAX)
         abort();
-    overrides->list[overrides->count++] =
-        (struct config_override){.name = name, .value = literal(value)};
+    char *owned = literal(value);
+    overrides->values[overrides->count] = owned;
+    overrides->list[overrides->count++] = (struct config_override){.name = name, .value = owned};
 }
 
 /* An attribute that stands for a parameter and its mandatory twin. */
@@ -109,7 +111,7 @@ struct tls_policy *peer_policy_new(const struct config *config,
         policy = tls_policy_from_config(derived, &placing);
     config_free(derived);
     for (size_t i = 0; i < overrides.count; i++)
-        free((char *)(uintptr_t)overrides.list[i].value);
+        free(overrides.values[i]);
     if (policy != NULL && settings->tickets == POLICY_YES)
         policy->tickets = true; /* whatever tls_ssl_options says */
     if (policy != NULL && settings->match != NULL)

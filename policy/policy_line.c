@@ -132,7 +132,7 @@ static int take_attribute(struct parser *parser, struct policy_span *name,
                           struct policy_span *value)
 {
     const char *start = parser->next;
-    struct policy_span word;
+    struct policy_span word = {.text = ""};
 
     if (*start == '{') {
         if (take_braces(parser, &word) != 0)
@@ -163,8 +163,8 @@ static int take_attribute(struct parser *parser, struct policy_span *name,
 /* Parse one attribute; the parser is at its first byte. */
 static int parse_attribute(struct parser *parser)
 {
-    struct policy_span name;
-    struct policy_span value;
+    struct policy_span name = {0};
+    struct policy_span value = {0};
 
     if (take_attribute(parser, &name, &value) != 0)
         return -1;

@@ -1,5 +1,5 @@
 /*
- * policy_maps.c: the value of smtpd_tls_policy_maps is taken apart.
+ * policy_maps.c: the value of smtpd_tls_policy_maps, or of another such list, is taken apart.
  */
 #include "policy/policy_maps.h"
 
@@ -10,7 +10,6 @@
 #include "policy/text.h"
 
 #define NAME_SHOWN 48 /* bytes of an inline map in its name */
-#define KINDS "specify cidr:/path or inline:{ { address level ... }, ... }"
 
 /* What is known while maps are read. */
 struct maps {
@@ -24,9 +23,30 @@ struct maps {
 /* Report what is wrong with a map. */
 static void refuse(struct maps *maps, const char *map, const char *what)
 {
-    diag_error(maps->diag, "%s: smtpd_tls_policy_maps: \"%.*s%s\": %s", maps->origin, NAME_SHOWN,
-               map, strlen(map) > NAME_SHOWN ? "..." : "", what);
+    diag_error(maps->diag, "%s: %s: \"%.*s%s\": %s", maps->origin, maps->reader->form->param,
+               NAME_SHOWN, map, strlen(map) > NAME_SHOWN ? "..." : "", what);
     maps->status = -1;
+}
+
+/* The same, with what is allowed. */
+static void refuse_form(struct maps *maps, const char *map, const char *what)
+{
+    const struct policy_maps_form *form = maps->reader->form;
+    struct text text = {0};
+
+    text_format(&text, "%s: specify %s:/path or inline:{ %s, ... }", what, form->kind, form->rule);
+    refuse(maps, map, text.data);
+    text_free(&text);
+}
+
+/* The same, with the form of a rule. */
+static void refuse_rule(struct maps *maps, const char *map, const char *what)
+{
+    struct text text = {0};
+
+    text_format(&text, "%s %s", what, maps->reader->form->rule);
+    refuse(maps, map, text.data);
+    text_free(&text);
 }
 
 /* What is inside { }, or NULL if TEXT is not one balanced pair. The caller frees. */
@@ -58,14 +78,14 @@ static void read_rules(struct maps *maps, const char *map, const char *rules)
         char *rule = inside_braces(element, length);
 
         if (rule == NULL) {
-            refuse(maps, map, "each rule must be in braces of its own: { address level ... }");
+            refuse_rule(maps, map, "each rule must be in braces of its own:");
             return;
         }
         maps->stopped = !maps->reader->line(maps->reader->ctx, rule, strlen(rule), ++number);
         free(rule);
     }
     if (number == 0)
-        refuse(maps, map, "no rule: specify at least one { address level ... }");
+        refuse_rule(maps, map, "no rule: specify at least one");
 }
 
 /* Read an inline map; BODY begins with the outer brace. */
@@ -76,7 +96,7 @@ static void read_inline(struct maps *maps, const char *map, const char *body)
     struct text origin = {0};
 
     if (rules == NULL) {
-        refuse(maps, map, "braces must be balanced, with nothing behind: " KINDS);
+        refuse_form(maps, map, "braces must be balanced, with nothing behind");
         return;
     }
     text_format(&name, "%.*s%s", NAME_SHOWN, map, strlen(map) > NAME_SHOWN ? "..." : "");
@@ -114,17 +134,18 @@ static void read_map(struct maps *maps, const char *map)
 {
     const char *colon = strchr(map, ':');
     size_t kind = colon != NULL ? (size_t)(colon - map) : 0;
-    bool is_cidr = kind == strlen("cidr") && strncmp(map, "cidr", kind) == 0;
+    const char *file_kind = maps->reader->form->kind;
+    bool is_file = kind == strlen(file_kind) && strncmp(map, file_kind, kind) == 0;
     bool is_inline = kind == strlen("inline") && strncmp(map, "inline", kind) == 0;
 
-    if (!is_cidr && !is_inline)
-        refuse(maps, map, colon == NULL ? "no kind of map: " KINDS : "unknown kind of map: " KINDS);
+    if (!is_file && !is_inline)
+        refuse_form(maps, map, colon == NULL ? "no kind of map" : "unknown kind of map");
     else if (colon[1] == '{')
         read_inline(maps, map, colon + 1);
     else if (is_inline)
-        refuse(maps, map, "the rules must follow at once, in braces: " KINDS);
+        refuse_form(maps, map, "the rules must follow at once, in braces");
     else if (colon[1] != '/')
-        refuse(maps, map, "not an absolute path: " KINDS);
+        refuse_form(maps, map, "not an absolute path");
     else
         read_file(maps, colon + 1);
 }

@@ -1,8 +1,8 @@
 /*
- * policy_maps.h: the maps that smtpd_tls_policy_maps names, line by line:
+ * policy_maps.h: the maps that a parameter such as smtpd_tls_policy_maps names, line by line:
  *
- *   cidr:/path                    a file
- *   inline:{ { rule }, { rule } } or cidr:{ ... }: rules in the parameter's value
+ *   KIND:/path                    a file
+ *   inline:{ { rule }, { rule } } or KIND:{ ... }: rules in the parameter's value
  */
 #ifndef GATEPOST_POLICY_POLICY_MAPS_H
 #define GATEPOST_POLICY_POLICY_MAPS_H
@@ -20,8 +20,16 @@ struct policy_map_name {
     const char *origin; /* "FILE, line N: " of the parameter for rules inside it, else "" */
 };
 
+/* Whose maps they are, for messages, and what is allowed. */
+struct policy_maps_form {
+    const char *param; /* "smtpd_tls_policy_maps" */
+    const char *kind;  /* of a map in a file: "cidr" */
+    const char *rule;  /* "{ address level ... }" */
+};
+
 /* Who gets the lines. */
 struct policy_maps_reader {
+    const struct policy_maps_form *form;
     void (*map)(void *ctx, const struct policy_map_name *name); /* a map begins */
     /* A logical line, or a rule, counted from 1. False: no more is wanted. */
     bool (*line)(void *ctx, const char *text, size_t length, unsigned number);

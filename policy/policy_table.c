@@ -228,7 +228,9 @@ static void sort_entries(struct loader *loader, struct entries *entries, bool ip
 static void load(struct loader *loader, const char *maps, const char *origin)
 {
     struct policy_table *table = loader->table;
-    struct policy_maps_reader reader = {begin_map, add_line, loader};
+    static const struct policy_maps_form form = {"smtpd_tls_policy_maps", "cidr",
+                                                 "{ address level ... }"};
+    struct policy_maps_reader reader = {&form, begin_map, add_line, loader};
 
     policy_maps_read(maps, origin, &reader, loader->diag);
     if (table->expired > MAX_EXPIRED)
@@ -366,11 +368,11 @@ void policy_table_each(const struct policy_table *table,
     struct place *places = text_alloc(count, sizeof(*places));
     size_t used = 0;
 
-    for (uint16_t family = 0; family < FAMILY_COUNT; family++) {
+    for (unsigned family = 0; family < FAMILY_COUNT; family++) {
         for (uint32_t i = 0; i < prefix_index_count(table->index[family]); i++) {
             const struct prefix_record *record = prefix_index_record(table->index[family], i);
 
-            places[used++] = (struct place){i, record->line, record->source, family};
+            places[used++] = (struct place){i, record->line, record->source, (uint16_t)family};
         }
     }
     qsort(places, count, sizeof(*places), compare_places);

@@ -63,6 +63,8 @@ static enum backend_setup_result setup_xclient(struct backend_setup *setup,
     char command[HANDOFF_XCLIENT_MAX];
     size_t length = 0;
 
+    if (code >= 400 && code < 500)
+        return BACKEND_SETUP_REFUSED;
     if (code == 250 && capabilities->xclient)
         length = handoff_xclient(words->client, words->helo, words->esmtp,
                                  capabilities->xclient_attributes, command);
@@ -100,15 +102,15 @@ enum backend_setup_result backend_setup_reply(struct backend_setup *setup,
     case BACKEND_SETUP_HELLO:
         break;
     }
-    if (code == 421)
-        return BACKEND_SETUP_REFUSED;
     if (code == 250)
         return BACKEND_SETUP_READY;
-    /* A complaint where EHLO's reply was due: it is about the PROXY header, which a backend that
-     * does not expect one reads as commands. */
-    return words->handoff == HANDOFF_PROXY1 || words->handoff == HANDOFF_PROXY2
+    if (code < 400)
+        return BACKEND_SETUP_BROKEN;
+    /* A complaint where EHLO's reply was due may be about the PROXY header, which a backend that
+     * does not expect one reads as commands; but those would not be refused for the time being. */
+    return code >= 500 && (words->handoff == HANDOFF_PROXY1 || words->handoff == HANDOFF_PROXY2)
                ? BACKEND_SETUP_UNTOLD
-               : BACKEND_SETUP_BROKEN;
+               : BACKEND_SETUP_REFUSED;
 }
 
 const char *backend_setup_stage_name(const struct backend_setup *setup)

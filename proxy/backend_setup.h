@@ -26,7 +26,7 @@ enum backend_setup_stage {
 enum backend_setup_result {
     BACKEND_SETUP_MORE,
     BACKEND_SETUP_READY,
-    BACKEND_SETUP_REFUSED, /* the backend refuses this client in its greeting: pass the reply on */
+    BACKEND_SETUP_REFUSED, /* the backend refuses this client, or all for now: pass the reply on */
     BACKEND_SETUP_UNTOLD,  /* it did not understand who the client is: never use it */
     BACKEND_SETUP_BROKEN   /* not a reply that belongs here */
 };

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "proxy/extensions.h"
+
 #define HOSTNAME_MAX 512
 
 /* A keyword line without its code and line end. */
@@ -132,7 +134,7 @@ static void learn(struct capabilities *capabilities, const struct keyword_line *
     }
     *after_etrn |= etrn;
     capabilities->pipelining |= is_keyword(line, "PIPELINING");
-    capabilities->chunking |= is_keyword(line, "CHUNKING");
+    capabilities->extensions |= extension_announced(line->text, line->keyword);
 }
 
 void capabilities_parse(struct capabilities *capabilities, const char *reply, size_t length)

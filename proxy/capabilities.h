@@ -14,7 +14,7 @@
 struct capabilities {
     bool known;          /* learned at least once; else everything below is unset */
     bool pipelining;     /* RFC 2920 */
-    bool chunking;       /* RFC 3030 */
+    unsigned extensions; /* set of enum extension */
     bool xclient;        /* Postfix XCLIENT_README; with the attributes in xclient_attributes */
     bool size;           /* RFC 1870 */
     uint64_t size_limit; /* 0: no fixed limit */

@@ -13,7 +13,8 @@ union channel_control {
 
 int channel_send(int channel, const struct channel_message *message, int fd)
 {
-    struct iovec part = {.iov_base = (void *)(uintptr_t)message, .iov_len = sizeof(*message)};
+    struct channel_message copy = *message;
+    struct iovec part = {.iov_base = &copy, .iov_len = sizeof(copy)};
     union channel_control control = {0};
     struct msghdr packet = {.msg_iov = &part, .msg_iovlen = 1};
 

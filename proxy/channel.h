@@ -12,7 +12,7 @@
 enum channel_kind {
     CHANNEL_READY = 1, /* worker: accepting clients; key process: all keys are loaded, the chains
                           come along, ID is their digest */
-    CHANNEL_CONNECT,   /* worker: connect to the backend of listener VALUE */
+    CHANNEL_CONNECT,   /* worker: connect to backend INDEX of listener VALUE */
     CHANNEL_CONNECTED, /* master: the descriptor comes along, or VALUE is an errno */
     CHANNEL_KEYS,      /* master: the socket that comes along leads to a worker, or to the keys */
     CHANNEL_PING,      /* master: are you there? */
@@ -24,6 +24,7 @@ struct channel_message {
     uint32_t kind;
     uint32_t id; /* CONNECT: chosen by the worker; CONNECTED: the same */
     int32_t value;
+    int32_t index;
 };
 
 /* Send MESSAGE, with the descriptor FD unless it is -1. Returns 0, or -1 with errno. Never waits.

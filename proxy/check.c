@@ -11,6 +11,7 @@
 
 #include "proxy/check_certificates.h"
 #include "proxy/check_profile.h"
+#include "proxy/policy_service.h"
 #include "proxy/policy_text.h"
 #include "proxy/probe.h"
 #include "proxy/service.h"
@@ -19,41 +20,59 @@
 #define SOON_SECONDS (30 * 86400) /* an exception that ends within this is worth a word */
 #define SOON_MAX 100              /* words at most */
 
-/* A probe that the command waits for. */
-struct check_probe {
-    struct probe probe;
-    struct diag *diag;
-};
-
 static void check_on_probed(struct probe *probe, const char *error)
 {
-    const struct check_probe *check = probe->owner;
+    bool *serves = probe->owner;
 
-    if (error != NULL)
-        diag_error(check->diag, "gatepost_backend = %s: %s", probe->dial.upstream->name, error);
+    *serves = error == NULL;
     ev_break(probe->dial.loop, EVBREAK_ALL);
 }
 
-/* Ask the backend of SERVICE; wait for the outcome. */
-static void check_backend(struct service *service, struct diag *diag)
+/* Ask BACKEND of SERVICE and wait for the outcome: whether it serves; else PROBE has the reason. */
+static bool check_backend(struct service *service, struct backend *backend, struct probe *probe)
 {
+    bool serves = false;
     struct dial_channel direct = {.fd = -1};
     struct ev_loop *loop = ev_loop_new(EVFLAG_AUTO | EVFLAG_NOENV);
-    struct check_probe check = {
-        .probe = {.dial = {.loop = loop, .upstream = service->upstream, .channel = &direct},
-                  .hostname = service->hostname,
-                  .done = check_on_probed,
-                  .fd = -1},
-        .diag = diag,
-    };
 
     if (loop == NULL)
         abort();
-    check.probe.owner = &check;
-    probe_start(&check.probe);
+    *probe = (struct probe){.dial = {.loop = loop,
+                                     .upstream = service->upstream,
+                                     .backend = backend,
+                                     .channel = &direct},
+                            .hostname = service->hostname,
+                            .done = check_on_probed,
+                            .owner = &serves,
+                            .fd = -1};
+    probe_start(probe);
     ev_run(loop, 0);
-    probe_cancel(&check.probe);
+    probe_cancel(probe);
     ev_loop_destroy(loop);
+    return serves;
+}
+
+/* Ask all backends of SERVICE. One that is down is only an error if no other serves. */
+static void check_backends(struct service *service, struct diag *diag)
+{
+    const struct backend_list *list = &service->upstream->list;
+    struct probe *probes = calloc(list->count, sizeof(*probes));
+    bool serves[BACKENDS_MAX];
+    bool any = false;
+
+    if (probes == NULL)
+        abort();
+    for (size_t i = 0; i < list->count; i++) {
+        serves[i] = check_backend(service, &list->backends[i], &probes[i]);
+        any = any || serves[i];
+    }
+    for (size_t i = 0; i < list->count; i++)
+        if (!serves[i] && any && probes[i].fault != BACKEND_FAULT_HANDOFF)
+            diag_warning(diag, "gatepost_backend = %s: %s", list->backends[i].name,
+                         probes[i].error);
+        else if (!serves[i])
+            diag_error(diag, "gatepost_backend = %s: %s", list->backends[i].name, probes[i].error);
+    free(probes);
 }
 
 /* Lines of the policy table that end soon. */
@@ -131,7 +150,7 @@ static unsigned check_listeners(const struct config *config, const struct profil
             policy_table_each(service->table, check_line, &soon);
         if (service_load_tls(service, diag) == 0)
             violated += check_offers(service, profile, diag);
-        check_backend(service, diag);
+        check_backends(service, diag);
         if (first == NULL)
             first = service;
         else
@@ -151,6 +170,9 @@ unsigned check_run(const struct config *config, const char *profile_name, struct
         return 0;
     diag_once_begin(&once, diag);
     (void)stress_levels_check(config, &once.diag);
+    struct policy_service *policy_service = NULL;
+    (void)policy_service_new(config, &policy_service, &once.diag);
+    policy_service_free(policy_service);
     unsigned violated = check_listeners(config, profile, &once.diag);
     diag_once_end(&once);
     return violated;

@@ -48,6 +48,7 @@ static void child_signals(void)
 static int keys_main(const struct child_plan *plan, int channel, struct diag *diag)
 {
     struct listener_sockets sockets = plan->sockets; /* this process's own copy */
+    struct listener_sockets policy_sockets = plan->policy_sockets;
     const struct key_process_job job = {.services = plan->services,
                                         .service_count = plan->service_count,
                                         .privileges = &plan->privileges,
@@ -56,6 +57,7 @@ static int keys_main(const struct child_plan *plan, int channel, struct diag *di
 
     prctl(PR_SET_NAME, "gatepost-keys", 0, 0, 0);
     listener_close(&sockets);
+    listener_close(&policy_sockets);
     if (plan->chains >= 0)
         close(plan->chains);
     if (plan->ledger >= 0)
@@ -98,6 +100,10 @@ static int worker_main(const struct child *child, const struct child_plan *plan,
         .stats = child->stats,
         .limits = worker_slots_limits(plan->slots, &plan->totals),
         .slot = (unsigned)child->slot,
+        .policy_service = plan->policy_service,
+        .policy_sockets = &plan->policy_sockets,
+        .sessions = worker_slots_sessions(plan->slots),
+        .chance = worker_slots_chance(plan->slots),
         .drain_time = plan->drain_time,
         .sandbox = plan->sandbox,
     };

@@ -25,6 +25,8 @@ struct child_plan {
     struct service **services; /* by listener */
     size_t service_count;
     struct listener_sockets sockets;
+    const struct policy_service *policy_service; /* NULL: there is none */
+    struct listener_sockets policy_sockets;
     struct privileges privileges;
     double drain_time;
     struct worker_totals totals;

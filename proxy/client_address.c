@@ -37,6 +37,28 @@ void client_address_set(struct client_address *address, const struct sockaddr *s
     }
 }
 
+bool client_address_parse(struct client_address *address, const char *text)
+{
+    struct sockaddr_in in = {.sin_family = AF_INET};
+    struct sockaddr_in6 in6 = {.sin6_family = AF_INET6};
+
+    memset(address, 0, sizeof *address);
+    if (inet_pton(AF_INET, text, &in.sin_addr) == 1) {
+        client_address_set(address, (const struct sockaddr *)&in);
+    } else if (inet_pton(AF_INET6, text, &in6.sin6_addr) == 1) {
+        client_address_set(address, (const struct sockaddr *)&in6);
+    }
+    return address->family != 0;
+}
+
+void client_address_mask(uint8_t bytes[16], unsigned length)
+{
+    if (length >= 128)
+        return;
+    bytes[length / 8] &= (uint8_t)(0xff00u >> length % 8);
+    memset(bytes + length / 8 + 1, 0, 15 - length / 8);
+}
+
 const char *client_address_text(const struct client_address *address,
                                 char out[CLIENT_ADDRESS_TEXT_MAX])
 {

@@ -4,6 +4,7 @@
 #ifndef GATEPOST_PROXY_CLIENT_ADDRESS_H
 #define GATEPOST_PROXY_CLIENT_ADDRESS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/socket.h>
 
@@ -18,6 +19,12 @@ struct client_address {
 
 /* From a socket address; family 0 if it is neither IPv4 nor IPv6. */
 void client_address_set(struct client_address *address, const struct sockaddr *sockaddr);
+
+/* From a numeric address, with port 0. False, and family 0: it is none. */
+bool client_address_parse(struct client_address *address, const char *text);
+
+/* Clear all bits of an address behind the first LENGTH. */
+void client_address_mask(uint8_t bytes[16], unsigned length);
 
 /* "192.0.2.1", "2001:db8::1"; "unknown" for family 0. Returns OUT. */
 const char *client_address_text(const struct client_address *address,

@@ -9,10 +9,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "proxy/connection_backend.h"
 #include "proxy/connection_io.h"
 #include "proxy/connection_proxy.h"
 #include "proxy/connection_timer.h"
+#include "proxy/handshake_log.h"
 #include "proxy/log.h"
+#include "proxy/session_chance.h"
 
 #define ROUNDS_MAX 16 /* of reading and writing before others get their turn */
 
@@ -67,6 +70,14 @@ static const char *connection_server_name(const struct session *session)
     return tls_conn_server_name(((const struct connection *)session)->tls);
 }
 
+/* The session asks why TLS came to nothing. */
+static const struct tls_failure_reason *connection_failure(const struct session *session)
+{
+    const struct connection *connection = (const struct connection *)session;
+
+    return connection->tls != NULL ? tls_conn_failure(connection->tls) : NULL;
+}
+
 /* Server names that found no chain of their own (tls_server_sni_maps). */
 static void connection_log_sni(const struct connection *connection)
 {
@@ -88,25 +99,19 @@ static void connection_log_sni(const struct connection *connection)
     }
 }
 
+/* The session asks for the client's certificate. */
+static bool connection_ccert(const struct session *session, struct tls_ccert_details *details)
+{
+    const struct connection *connection = (const struct connection *)session;
+
+    return connection->tls != NULL && tls_conn_ccert_details(connection->tls, details);
+}
+
 static const struct session_tls connection_tls = {.summary = connection_summary,
                                                   .refusal = connection_refusal,
-                                                  .server_name = connection_server_name};
-
-/* Close the connection to the backend, if there is one, without a word. */
-static void connection_close_backend(struct connection *connection)
-{
-    if (connection->dial != NULL) {
-        dial_cancel(connection->dial);
-        free(connection->dial);
-        connection->dial = NULL;
-    }
-    if (connection->backend_fd < 0)
-        return;
-    ev_io_stop(connection->worker->loop, &connection->backend_io);
-    close(connection->backend_fd);
-    connection->backend_fd = -1;
-    connection->backend_readable = false;
-}
+                                                  .server_name = connection_server_name,
+                                                  .failure = connection_failure,
+                                                  .ccert = connection_ccert};
 
 /* End of the session, of the sockets, and of CONNECTION. */
 static void connection_destroy(struct connection *connection)
@@ -115,7 +120,7 @@ static void connection_destroy(struct connection *connection)
 
     ev_io_stop(worker->loop, &connection->client_io);
     ev_timer_stop(worker->loop, &connection->timer);
-    connection_record_end(connection);
+    connection_ledger_end(connection);
     if (connection->session.magic == SESSION_MAGIC)
         session_end(&connection->session, connection->reason);
     else
@@ -148,19 +153,12 @@ static void connection_die(struct connection *connection, const char *reason)
 /* The handshake failed: log it in Postfix's words. */
 static void connection_log_handshake(struct connection *connection, enum tls_result result)
 {
-    char namaddr[SESSION_NAMADDR_MAX];
-    int error = tls_conn_errno(connection->tls);
-
-    session_namaddr(&connection->session, namaddr);
     atomic_fetch_add(&connection->worker->stats->handshake_failures, 1);
     session_tls_failed(&connection->session);
-    const char *why = result == TLS_FAILED               ? tls_conn_reason(connection->tls)
-                      : result == TLS_LOST && error != 0 ? strerror(error)
-                                                         : "lost connection";
-    log_info("SSL_accept error from %s: %s", namaddr, why);
+    handshake_log_failed(&connection->session, connection->tls, result);
+    connection_ledger_handshaken(connection, false);
     if (result == TLS_FAILED)
-        log_warning("TLS library problem: %s", tls_conn_error_text(connection->tls));
-    connection_record_handshaken(connection, why);
+        session_chance_failed(&connection->session);
 }
 
 /* From now on only read, so that a closing reset cannot overtake the last words. */
@@ -182,12 +180,14 @@ static bool connection_handshake(struct connection *connection)
 
     switch (result) {
     case TLS_OK:
-        connection_record_handshaken(connection, NULL);
+        connection_ledger_handshaken(connection, true);
         connection->phase = CONNECTION_TLS;
         connection->client_readable = true;
         atomic_fetch_add(&connection->worker->stats->handshakes, 1);
         connection_log_sni(connection);
         session_tls_established(&connection->session);
+        if (connection->session.refusal != NULL)
+            handshake_log_refused(&connection->session, connection->tls);
         return true;
     case TLS_WANT_READ:
         connection->client_readable = false;
@@ -220,58 +220,10 @@ static void connection_start_tls(struct connection *connection)
         tls_conn_new(connection->session.rule->tls, &connection_transport, connection);
     if (connection->tls == NULL)
         log_fatal("out of memory for a TLS connection");
-    connection_record_handshake(connection);
+    connection_ledger_handshake(connection);
     connection->phase = CONNECTION_HANDSHAKE;
     connection->phase_since = ev_now(connection->worker->loop);
     connection->client_drained = !connection->client_readable;
-}
-
-/* The backend connection is open, or could not be opened. */
-static void connection_on_dialed(struct dial *dial, int fd, const char *why)
-{
-    struct connection *connection = dial->owner;
-    struct worker *worker = connection->worker;
-    const int on = 1;
-
-    connection->dial = NULL;
-    free(dial);
-    connection->backend_active = ev_now(worker->loop);
-    if (fd < 0) {
-        atomic_fetch_add(&worker->stats->backend_failures, 1);
-        session_backend_failed(&connection->session, why);
-    } else {
-        if (connection->session.service->upstream->endpoint.kind == ENDPOINT_INET)
-            (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-        atomic_fetch_add(&worker->stats->backend_sessions, 1);
-        connection->backend_fd = fd;
-        ev_io_set(&connection->backend_io, fd, EV_READ);
-        session_backend_connected(&connection->session);
-    }
-    connection_work(connection);
-}
-
-/* Begin to connect to the backend; it is told on which address the client was accepted. */
-static void connection_dial(struct connection *connection)
-{
-    struct sockaddr_storage name;
-    socklen_t length = sizeof(name);
-    struct dial *dial = calloc(1, sizeof(*dial));
-
-    if (dial == NULL)
-        log_fatal("out of memory for a backend connection");
-    if (connection->session.server.family == 0 &&
-        getsockname(connection->client_fd, (struct sockaddr *)&name, &length) == 0)
-        client_address_set(&connection->session.server, (const struct sockaddr *)&name);
-    *dial = (struct dial){.loop = connection->worker->loop,
-                          .upstream = connection->session.service->upstream,
-                          .channel = &connection->worker->channel,
-                          .listener = connection->listener->index,
-                          .done = connection_on_dialed,
-                          .owner = connection};
-    connection->dial = dial;
-    connection_record_dial(connection);
-    connection->backend_active = ev_now(connection->worker->loop);
-    dial_start(dial);
 }
 
 /* Carry out what the session wants. True if something came of it. */
@@ -279,19 +231,10 @@ static bool connection_serve(struct connection *connection)
 {
     struct session *session = &connection->session;
 
-    if (session->backend_quit && connection->backend_fd >= 0)
-        (void)!send(connection->backend_fd, "QUIT\r\n", 6, MSG_DONTWAIT | MSG_NOSIGNAL);
-    session->backend_quit = false;
-    if (session->relay == NULL || session->relay->state == RELAY_LOST)
-        connection_close_backend(connection);
-    if (session->wants_backend) {
-        session->wants_backend = false;
-        connection_close_backend(connection);
-        connection_dial(connection);
+    if (connection_serve_backend(connection))
         return true;
-    }
     if (session->wants_capabilities) {
-        worker_probe(connection->listener);
+        backend_watch_learn(connection->listener->watch);
         return !session->wants_capabilities; /* it may have failed at once */
     }
     if ((session->state == SESSION_STARTTLS || session->state == SESSION_WRAPPER) &&
@@ -309,6 +252,8 @@ static void connection_check_end(struct connection *connection)
 
     if (connection->phase == CONNECTION_LINGER || connection->dead)
         return;
+    if (buffer_length(&session->client_out) > 0)
+        return;
     if (session_is_lost(session) && connection->tls_failed) {
         connection->reason = "lost connection";
         connection_linger(connection); /* the alert must arrive */
@@ -318,11 +263,12 @@ static void connection_check_end(struct connection *connection)
         connection_die(connection, "lost connection");
         return;
     }
-    if (session->ending == SESSION_GOES_ON || buffer_length(&session->client_out) > 0)
+    if (session->ending == SESSION_GOES_ON)
         return;
     if (connection->phase == CONNECTION_TLS)
         tls_conn_shutdown(connection->tls);
-    if (session->ending == SESSION_CLOSE || session->client_eof)
+    if ((session->client_eof && !connection->tls_failed) ||
+        (session->ending == SESSION_CLOSE && !connection_has_unread(connection)))
         connection->dead = true;
     else
         connection_linger(connection);
@@ -337,11 +283,10 @@ static void connection_arm(struct connection *connection)
     int backend = 0;
 
     (void)connection_pauses(connection);
-    if (connection->phase == CONNECTION_LINGER || connection->phase == CONNECTION_PROXY)
-        client = EV_READ;
-    else if (connection->phase == CONNECTION_HANDSHAKE)
+    if (connection->phase == CONNECTION_HANDSHAKE)
         client = connection->tls_wants_key ? 0 : connection->tls_wants_write ? EV_WRITE : EV_READ;
-    else if (session_waits_for_client(session))
+    else if (connection->phase == CONNECTION_LINGER || connection->phase == CONNECTION_PROXY ||
+             session_waits_for_client(session))
         client = EV_READ;
     if (connection->phase != CONNECTION_LINGER && !session->limits.pause &&
         (buffer_length(&session->client_out) > 0 || connection->tls_wants_write))
@@ -413,7 +358,8 @@ static bool connection_round(struct connection *connection)
     progress = connection_read_backend(connection) || progress;
     progress = connection_read_client(connection) || progress;
     session_run(session);
-    connection_record_backend(connection);
+    progress = connection_hear_backend(connection) || progress;
+    connection_ledger_backend(connection);
     progress = connection_write_backend(connection) || progress;
     if (connection_pauses(connection))
         return false;
@@ -474,7 +420,6 @@ static void connection_on_timer(struct ev_loop *loop, ev_timer *timer, int event
 {
     struct connection *connection = timer->data;
     struct session *session = &connection->session;
-    char namaddr[SESSION_NAMADDR_MAX];
 
     (void)loop;
     (void)events;
@@ -489,9 +434,8 @@ static void connection_on_timer(struct ev_loop *loop, ev_timer *timer, int event
         (void)connection_proxied(connection, CONNECTION_PROXY_FAILED);
     } else if (connection->phase == CONNECTION_HANDSHAKE) {
         atomic_fetch_add(&connection->worker->stats->handshake_failures, 1);
-        log_info("SSL_accept error from %s: %s", session_namaddr(session, namaddr),
-                 strerror(ETIMEDOUT));
-        connection_record_handshaken(connection, strerror(ETIMEDOUT));
+        handshake_log_timeout(session, connection->tls);
+        connection_ledger_handshaken(connection, false);
         session_tls_failed(session);
         connection_die(connection, "lost connection");
     } else if (session->limits.pause) {
@@ -534,10 +478,13 @@ void connection_open(struct worker_listener *listener, int fd, const struct sock
     worker->connection_count++;
     atomic_fetch_add(&worker->stats->sessions, 1);
     atomic_fetch_add(&worker->stats->open, 1);
-    connection_record_begin(connection);
+    connection_ledger_begin(connection);
     connection->session.limits.shared = worker->limits;
     connection->session.limits.slot = worker->slot;
     connection->session.limits.now = connection_clock();
+    connection->session.record.table = worker->sessions;
+    connection->session.record.slot = worker->slot;
+    connection->session.chance = worker->chance;
     client_address_set(&connection->session.client, peer);
     if (listener->service->proxies == NULL)
         connection_begin(connection);

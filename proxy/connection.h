@@ -9,7 +9,7 @@
 #include <ev.h>
 #include <stdbool.h>
 
-#include "proxy/connection_record.h"
+#include "proxy/connection_ledger.h"
 #include "proxy/dial.h"
 #include "proxy/request_clock.h"
 #include "proxy/session.h"
@@ -40,9 +40,11 @@ struct connection {
     bool client_sated;           /* no more than what was read ahead is to be used now */
     bool client_corked;          /* what is sent now is to wait for what is sent next */
     bool backend_readable;
-    bool tls_wants_write; /* TLS cannot go on before it can send */
-    bool tls_wants_key;   /* ...before the key process has answered */
-    bool tls_failed;      /* the client broke the protocol, and was sent an alert */
+    int backend_error;        /* what writing to it has come to, an errno; 0: all is well */
+    unsigned backend_replies; /* whole replies that were seen */
+    bool tls_wants_write;     /* TLS cannot go on before it can send */
+    bool tls_wants_key;       /* ...before the key process has answered */
+    bool tls_failed;          /* the client broke the protocol, and was sent an alert */
     bool queued_again;
     bool working;                   /* connection_work is on the stack */
     bool dead;                      /* destroy when it is left */
@@ -55,7 +57,7 @@ struct connection {
     double backend_active;          /* loop time of the last byte from or to the backend */
     double phase_since;             /* of the handshake or the linger */
     double pause_until;             /* while the session pauses; else 0 */
-    struct connection_record record;
+    struct connection_ledger ledger;
     ev_io client_io;
     ev_io backend_io;
     ev_timer timer;

@@ -7,6 +7,8 @@
 #include <time.h>
 
 #include "proxy/connection_timer.h"
+#include "proxy/handshake_log.h"
+#include "proxy/log.h"
 #include "proxy/smtp_reply.h"
 
 #define READ_SIZE 65536          /* more is not read at once, but for what was read ahead */
@@ -103,6 +105,24 @@ static void client_gone(struct connection *connection)
     session_client_eof(&connection->session);
 }
 
+/* Nothing can be sent to the client. */
+static void client_deaf(struct connection *connection)
+{
+    connection->client_readable = false;
+    session_client_deaf(&connection->session);
+}
+
+/* The client broke the rules of TLS, and was sent an alert. */
+static void client_failed(struct connection *connection)
+{
+    if (!connection->tls_failed) {
+        log_warning("TLS library problem: %s", tls_conn_error_text(connection->tls));
+        handshake_log_broken(&connection->session, connection->tls);
+    }
+    connection->tls_failed = true;
+    client_deaf(connection);
+}
+
 /* Cleartext from the client. */
 static bool read_client_plain(struct connection *connection)
 {
@@ -151,15 +171,14 @@ static bool read_client_tls(struct connection *connection)
         break;
     case TLS_WANT_WRITE:
         connection->tls_wants_write = true;
-        connection->client_readable = false;
+        connection->client_readable = true; /* something may have been read ahead */
         break;
-    case TLS_FAILED:
-        connection->tls_failed = true;
-        client_gone(connection);
-        return true;
     case TLS_CLOSED:
     case TLS_LOST:
         client_gone(connection);
+        return true;
+    case TLS_FAILED:
+        client_failed(connection);
         return true;
     }
     return total > 0;
@@ -186,22 +205,22 @@ bool connection_read_backend(struct connection *connection)
         return false;
     char *room = buffer_reserve(&session->relay->in, READ_SIZE);
     ssize_t got = recv(connection->backend_fd, room, READ_SIZE, MSG_DONTWAIT);
-    if (got < 0 && is_transient(errno)) {
+    if (got < 0 && is_transient(errno) && connection->backend_error == 0) {
         connection->backend_readable = false;
         return false;
     }
-    connection->backend_active = ev_now(connection->worker->loop);
-    connection->backend_readable = got == READ_SIZE;
+    connection->backend_readable = got == READ_SIZE || connection->backend_error != 0;
     if (got > 0) {
         buffer_commit(&session->relay->in, (size_t)got);
         return true;
     }
-    int error = got < 0 ? errno : 0;
+    int error = connection->backend_error != 0 ? connection->backend_error : got < 0 ? errno : 0;
     session_run(session); /* what it said before it left is still true */
-    if (session->limits.pause) {
+    if (session->limits.pause || buffer_length(&session->client_out) >= SESSION_REPLIES_HIGH) {
         connection->backend_readable =
             true; /* it has not had its say; the end will be seen again */
-        return true;
+        connection->backend_error = error;
+        return session->limits.pause;
     }
     if (session->relay != NULL && session->relay->state != RELAY_LOST)
         session_backend_eof(session, error);
@@ -222,12 +241,13 @@ bool connection_write_backend(struct connection *connection)
         return false;
     connection->backend_active = ev_now(connection->worker->loop);
     if (sent < 0) {
-        /* Its last words may explain it: they are read first, then the end of file. */
+        /* Its last words may explain it: they are read first. */
+        connection->backend_error = errno;
         buffer_free(out);
         connection->backend_readable = true;
         return true;
     }
-    buffer_consume(out, (size_t)sent);
+    relay_sent(session->relay, (size_t)sent);
     return true;
 }
 
@@ -255,11 +275,13 @@ static bool write_client_tls(struct connection *connection, struct buffer *out)
         return false;
     case TLS_CLOSED:
     case TLS_LOST:
+        client_deaf(connection);
+        break;
     case TLS_FAILED:
+        client_failed(connection);
         break;
     }
     buffer_free(out);
-    client_gone(connection);
     return true;
 }
 
@@ -277,12 +299,20 @@ bool connection_write_client(struct connection *connection)
         return false;
     if (sent < 0) {
         buffer_free(out);
-        client_gone(connection);
+        client_deaf(connection);
         return true;
     }
     buffer_consume(out, (size_t)sent);
     connection_client_moved(connection, 0);
     return true;
+}
+
+bool connection_has_unread(const struct connection *connection)
+{
+    char byte;
+
+    return buffer_length(&connection->session.client_in) > 0 ||
+           recv(connection->client_fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
 void connection_drink(struct connection *connection)

@@ -25,6 +25,10 @@ bool connection_read_backend(struct connection *connection);
 bool connection_write_client(struct connection *connection);
 bool connection_write_backend(struct connection *connection);
 
+/* Whether the client has said more than was listened to: closing would then be a reset, which could
+ * overtake the last words. */
+bool connection_has_unread(const struct connection *connection);
+
 /* While lingering: read and forget. Sets dead at the end of input. */
 void connection_drink(struct connection *connection);
 

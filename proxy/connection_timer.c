@@ -86,7 +86,7 @@ static double connection_deadline(const struct connection *connection)
         return request_clock_end(&connection->clock, values->timeout, values->request_deadline);
     if (connection->dial != NULL || session->wants_capabilities)
         return ev_now(connection->worker->loop) + 86400.; /* dial and probe have timers */
-    return connection->backend_active + session->service->upstream->timeout;
+    return connection->backend_active + session_backend_patience(session);
 }
 
 void connection_timer_arm(struct connection *connection)

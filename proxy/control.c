@@ -38,25 +38,33 @@ struct control_request {
 /* PATH as a socket address; false if it is too long. */
 static bool control_address(const char *path, struct sockaddr_un *address)
 {
+    size_t length = strlen(path);
+
     *address = (struct sockaddr_un){.sun_family = AF_UNIX};
-    if (strlen(path) >= sizeof(address->sun_path))
+    if (length >= sizeof(address->sun_path))
         return false;
-    strcpy(address->sun_path, path);
+    memcpy(address->sun_path, path, length + 1);
     return true;
+}
+
+/* Close a request that is in the list no more. */
+static void control_request_free(struct control_request *request)
+{
+    ev_io_stop(request->control->loop, &request->io);
+    ev_timer_stop(request->control->loop, &request->timer);
+    close(request->fd);
+    free(request);
 }
 
 static void control_request_close(struct control_request *request)
 {
-    ev_io_stop(request->control->loop, &request->io);
-    ev_timer_stop(request->control->loop, &request->timer);
-    for (struct control_request **link = &request->control->requests; *link != NULL;
-         link = &(*link)->next)
-        if (*link == request) {
-            *link = request->next;
-            break;
-        }
-    close(request->fd);
-    free(request);
+    struct control_request **link = &request->control->requests;
+
+    while (*link != NULL && *link != request)
+        link = &(*link)->next;
+    if (*link == request)
+        *link = request->next;
+    control_request_free(request);
 }
 
 FILE *control_out(struct control_request *request)
@@ -242,8 +250,11 @@ void control_forget(struct control *control)
 {
     if (control == NULL)
         return;
-    while (control->requests != NULL)
-        control_request_close(control->requests);
+    while (control->requests != NULL) {
+        struct control_request *request = control->requests;
+        control->requests = request->next;
+        control_request_free(request);
+    }
     ev_io_stop(control->loop, &control->io);
     close(control->fd);
     free(control->path);

@@ -9,7 +9,7 @@
 /* What is known of the current line. */
 enum line {
     LINE_START = DATA_LINES_START, /* nothing was seen of it */
-    LINE_PREFIX,                   /* only CRs and NULs */
+    LINE_PREFIX,                   /* only CRs and NULs, since it began or since a lone CR */
     LINE_PREFIX_DOT,               /* these and a dot, which is not yet written */
     LINE_DOT,                      /* a dot, which is not yet written */
     LINE_DOT_CR,                   /* a dot and CRs (pending_crs), none yet written */
@@ -117,7 +117,7 @@ static enum step take_lone_dot(struct data_stream *stream, struct header_output 
     return STEP_END;
 }
 
-/* Nothing but CRs and NULs yet. */
+/* Nothing but CRs and NULs yet, or since a CR that some reader might take for a line end. */
 static enum step at_prefix(struct data_stream *stream, struct header_output *output, char c)
 {
     if (c == '\r') {
@@ -189,7 +189,7 @@ static enum step at_dot_cr(struct data_stream *stream, struct header_output *out
 static enum step at_inside(struct data_stream *stream, struct header_output *output, char c)
 {
     if (c == '\r') {
-        return take_cr(stream, output, LINE_INSIDE);
+        return take_cr(stream, output, LINE_PREFIX);
     }
     if (c == '\n') {
         return take_lf(stream, output);
@@ -297,10 +297,11 @@ static size_t ordinary_run(const char *text, size_t length, bool at_start)
         return 0;
     }
     size_t at = ordinary_blocks(text, length);
-    while (at < length && !is_unusual(text[at - 1], text, at, length)) {
+    while (at < length && (text[at - 1] != '\r' || text[at] == '\n') &&
+           !is_unusual(text[at - 1], text, at, length)) {
         at++;
     }
-    return at == length && text[at - 1] == '\r' ? at - 1 : at;
+    return text[at - 1] == '\r' ? at - 1 : at; /* the last of the blocks may have ended there */
 }
 
 /* Take ordinary lines of a body at the start of TEXT: returns how many bytes of it are to be passed

@@ -35,8 +35,7 @@ static bool write_header(struct data_stream *stream, struct header_output *outpu
     return stream->header_length == 0;
 }
 
-/* Look for a bare LF in content that is passed unchanged. */
-static void note_bare_lf(struct data_stream *stream, const char *text, size_t length)
+void data_stream_look(struct data_stream *stream, const char *text, size_t length)
 {
     if (length == 0 || stream->bare_lf || stream->bare_newline == BARE_NEWLINE_NO) {
         return;
@@ -68,7 +67,7 @@ static void feed_counted(struct data_stream *stream, const char *in, size_t leng
         copy(output, in + at, run);
         at += run;
     }
-    note_bare_lf(stream, in, at);
+    data_stream_look(stream, in, at);
     stream->bytes_in += at;
     *consumed = at;
 }

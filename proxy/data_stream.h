@@ -8,7 +8,7 @@
  *
  * DATA: lines are written with CRLF; dot-stuffing is left as the client made it; the terminating
  * "." line is written as CRLF "." CRLF and consumed. What a lenient backend would take for an end
- * of data (a line of "." with stray CRs or NULs before its line end, or a "." line that
+ * of data (a dot between line ends, be they CRs, with NULs anywhere between, or a "." line that
  * smtpd_forbid_bare_newline does not accept) is written without its dot or not at all, which is how
  * Postfix reads it. Only where NULs or CRs stand before such a dot is this a change of the content:
  * no other form of it would be safe. In the header section a dot that stuffs nothing (".X") is left
@@ -75,6 +75,10 @@ void data_stream_begin(struct data_stream *stream, bool dot_mode, enum bare_newl
 enum data_stream_status data_stream_feed(struct data_stream *stream, const char *in,
                                          size_t in_length, size_t *consumed, char *out,
                                          size_t out_capacity, size_t *produced);
+
+/* Content that passes without data_stream_feed, behind the header section: only look for bare LF.
+ */
+void data_stream_look(struct data_stream *stream, const char *text, size_t length);
 
 /*
  * Take bytes at the start of IN that go to the backend just as they are, so that the owner need not

@@ -8,13 +8,16 @@
 #include "proxy/channel.h"
 #include "proxy/unix_connect.h"
 
-static void dial_next(struct dial *dial, int last_error);
+#define UNIX_RETRY_SECONDS 0.05 /* a UNIX socket's full queue tells nobody when it has room */
+
+static void dial_unix(struct dial *dial);
 
 /* Stop watching and waiting, whatever was going on. */
 static void dial_stop(struct dial *dial)
 {
     ev_io_stop(dial->loop, &dial->io);
     ev_timer_stop(dial->loop, &dial->timer);
+    ev_timer_stop(dial->loop, &dial->retry);
     for (struct dial **link = &dial->channel->waiting; *link != NULL; link = &(*link)->next_waiting)
         if (*link == dial) {
             *link = dial->next_waiting;
@@ -47,69 +50,58 @@ static void dial_on_writable(struct ev_loop *loop, ev_io *io, int events)
         return;
     }
     close(dial->fd);
-    dial->fd = -1;
-    dial_next(dial, error);
+    dial_finish(dial, -1, error);
 }
 
-/* This address took too long. */
+/* It took too long. */
 static void dial_on_timeout(struct ev_loop *loop, ev_timer *timer, int events)
 {
     struct dial *dial = timer->data;
 
+    (void)loop;
     (void)events;
-    ev_io_stop(loop, &dial->io);
     if (dial->fd >= 0)
         close(dial->fd);
-    dial->fd = -1;
-    dial_next(dial, ETIMEDOUT);
+    dial_finish(dial, -1, ETIMEDOUT);
 }
 
-/* Try one socket address. True if the dial is over or under way. */
-static bool dial_try(struct dial *dial, const struct sockaddr *address, socklen_t length,
-                     int *error)
+/* Connect over IPv4 or IPv6. */
+static void dial_inet(struct dial *dial)
 {
+    const struct backend *backend = dial->backend;
+    const struct sockaddr *address = (const struct sockaddr *)&backend->address;
+
     dial->fd = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (dial->fd < 0) {
-        *error = errno;
-        return false;
-    }
-    if (connect(dial->fd, address, length) == 0) {
+        dial_finish(dial, -1, errno);
+    } else if (connect(dial->fd, address, backend->address_length) == 0) {
         dial_finish(dial, dial->fd, 0);
-        return true;
-    }
-    if (errno == EINPROGRESS) {
+    } else if (errno == EINPROGRESS) {
         ev_io_set(&dial->io, dial->fd, EV_WRITE);
         ev_io_start(dial->loop, &dial->io);
-        ev_timer_stop(dial->loop, &dial->timer);
-        ev_timer_set(&dial->timer, dial->upstream->connect_timeout, 0.);
-        ev_timer_start(dial->loop, &dial->timer);
-        return true;
+    } else {
+        int error = errno;
+        close(dial->fd);
+        dial_finish(dial, -1, error);
     }
-    *error = errno;
-    close(dial->fd);
-    dial->fd = -1;
-    return false;
 }
 
-/* The next address, or the end of the list. */
-static void dial_next(struct dial *dial, int last_error)
+/* A UNIX socket could not be connected to: if its queue was full, it may have room later. */
+static void dial_unix_failed(struct dial *dial, int error)
 {
-    const struct upstream *upstream = dial->upstream;
-
-    while (dial->next_address < upstream->address_count) {
-        size_t index = dial->next_address++;
-        if (dial_try(dial, (const struct sockaddr *)&upstream->addresses[index],
-                     upstream->address_lengths[index], &last_error))
-            return;
+    if (error != EAGAIN) {
+        dial_finish(dial, -1, error);
+        return;
     }
-    dial_finish(dial, -1, last_error);
+    ev_timer_set(&dial->retry, UNIX_RETRY_SECONDS, 0.);
+    ev_timer_start(dial->loop, &dial->retry);
 }
 
-/* Connect to a UNIX socket from a process that can see it. */
-static void dial_unix(struct dial *dial)
+static void dial_on_retry(struct ev_loop *loop, ev_timer *timer, int events)
 {
-    int fd = unix_connect(dial->upstream->endpoint.path);
-    dial_finish(dial, fd, fd < 0 ? errno : 0);
+    (void)loop;
+    (void)events;
+    dial_unix(timer->data);
 }
 
 /* Ask the master to connect. */
@@ -117,7 +109,10 @@ static void dial_through_master(struct dial *dial)
 {
     struct dial_channel *channel = dial->channel;
     const struct channel_message request = {
-        .kind = CHANNEL_CONNECT, .id = ++channel->last_id, .value = dial->listener};
+        .kind = CHANNEL_CONNECT,
+        .id = ++channel->last_id,
+        .value = dial->listener,
+        .index = (int32_t)(dial->backend - dial->upstream->list.backends)};
 
     dial->id = request.id;
     if (channel_send(channel->fd, &request, -1) != 0) {
@@ -126,25 +121,37 @@ static void dial_through_master(struct dial *dial)
     }
     dial->next_waiting = channel->waiting;
     channel->waiting = dial;
-    ev_timer_set(&dial->timer, dial->upstream->connect_timeout, 0.);
-    ev_timer_start(dial->loop, &dial->timer);
+}
+
+/* Connect to a UNIX socket, from a process that can see it or through the master. */
+static void dial_unix(struct dial *dial)
+{
+    if (dial->channel->fd >= 0) {
+        dial_through_master(dial);
+        return;
+    }
+    int fd = unix_connect(dial->backend->path);
+    if (fd >= 0)
+        dial_finish(dial, fd, 0);
+    else
+        dial_unix_failed(dial, errno);
 }
 
 void dial_start(struct dial *dial)
 {
     dial->active = true;
-    dial->next_address = 0;
     dial->fd = -1;
     ev_init(&dial->io, dial_on_writable);
-    ev_init(&dial->timer, dial_on_timeout);
+    ev_timer_init(&dial->timer, dial_on_timeout, dial->upstream->connect_timeout, 0.);
+    ev_init(&dial->retry, dial_on_retry);
     dial->io.data = dial;
     dial->timer.data = dial;
-    if (dial->upstream->endpoint.kind == ENDPOINT_INET)
-        dial_next(dial, EHOSTUNREACH);
-    else if (dial->channel->fd < 0)
-        dial_unix(dial);
+    dial->retry.data = dial;
+    ev_timer_start(dial->loop, &dial->timer);
+    if (dial->backend->path == NULL)
+        dial_inet(dial);
     else
-        dial_through_master(dial);
+        dial_unix(dial);
 }
 
 void dial_cancel(struct dial *dial)
@@ -159,9 +166,14 @@ void dial_cancel(struct dial *dial)
 
 void dial_answer(struct dial_channel *channel, uint32_t id, int fd, int error)
 {
-    for (struct dial *dial = channel->waiting; dial != NULL; dial = dial->next_waiting)
-        if (dial->id == id) {
-            dial_finish(dial, fd, error);
+    for (struct dial **link = &channel->waiting; *link != NULL; link = &(*link)->next_waiting)
+        if ((*link)->id == id) {
+            struct dial *dial = *link;
+            *link = dial->next_waiting;
+            if (fd >= 0)
+                dial_finish(dial, fd, 0);
+            else
+                dial_unix_failed(dial, error);
             return;
         }
     if (fd >= 0)

@@ -1,7 +1,7 @@
 /*
- * dial.h: opening a connection to the backend without waiting for it: each resolved address in
- * turn, each bounded by gatepost_backend_connect_timeout; or the backend's UNIX socket, directly
- * or, for a worker in its empty root, through the master.
+ * dial.h: opening a connection to a backend without waiting for it, within
+ * gatepost_backend_connect_timeout. A UNIX socket is connected to directly or, for a worker in its
+ * empty root, through the master; if its queue is full, again and again.
  */
 #ifndef GATEPOST_PROXY_DIAL_H
 #define GATEPOST_PROXY_DIAL_H
@@ -29,18 +29,19 @@ struct dial_channel {
 struct dial {
     struct ev_loop *loop;
     struct upstream *upstream;
+    struct backend *backend; /* of UPSTREAM */
     struct dial_channel *channel;
     int listener; /* index of the listener whose backend it is, for the master */
     dial_done *done;
     void *owner;
     /* private */
     bool active;
-    size_t next_address;
     int fd;
     uint32_t id;
     struct dial *next_waiting;
     ev_io io;
     ev_timer timer;
+    ev_timer retry;
 };
 
 /* Begin. The public fields must be set; DONE may be called before this returns. */

@@ -12,7 +12,6 @@
 #include "proxy/channel.h"
 #include "proxy/generation_keys.h"
 #include "proxy/log.h"
-#include "proxy/service_tickets.h"
 #include "proxy/unix_connect.h"
 
 #define BACKOFF_FIRST 0.1
@@ -72,6 +71,7 @@ void generation_leave(struct generation *generation, int signal_number)
 
     generation->state = GENERATION_LEAVING;
     listener_close(&generation->plan.sockets);
+    listener_close(&generation->plan.policy_sockets);
     for (size_t i = 0; i < generation->child_count; i++)
         ev_timer_stop(generation->loop, &generation->children[i].restart);
     signal_children(generation, signal_number);
@@ -95,6 +95,18 @@ static void check_serving(struct generation *generation)
     generation->events->serving(generation);
 }
 
+/* The backend that a worker means; NULL: there is no such one. */
+static const struct backend *backend_of(const struct generation *generation,
+                                        const struct channel_message *request)
+{
+    if (request->value < 0 || (size_t)request->value >= generation->plan.service_count)
+        return NULL;
+    const struct backend_list *list = &generation->plan.services[request->value]->upstream->list;
+    return request->index >= 0 && (size_t)request->index < list->count
+               ? &list->backends[request->index]
+               : NULL;
+}
+
 /* A worker wants a connection to the UNIX socket of one of its listeners' backends. */
 static void connect_for(const struct generation *generation, const struct child *child,
                         const struct channel_message *request)
@@ -102,11 +114,11 @@ static void connect_for(const struct generation *generation, const struct child 
     struct channel_message answer = {.kind = CHANNEL_CONNECTED, .id = request->id};
     int fd = -1;
 
-    if (request->value < 0 || (size_t)request->value >= generation->plan.service_count) {
+    const struct backend *backend = backend_of(generation, request);
+    if (backend == NULL || backend->path == NULL) {
         answer.value = EINVAL;
     } else {
-        const struct upstream *upstream = generation->plan.services[request->value]->upstream;
-        fd = unix_connect(upstream->endpoint.kind == ENDPOINT_UNIX ? upstream->endpoint.path : "");
+        fd = unix_connect(backend->path);
         answer.value = fd < 0 ? errno : 0;
     }
     if (channel_send(child->channel, &answer, fd) != 0)
@@ -323,16 +335,6 @@ static void start_child(struct generation *generation, struct child *child)
     ev_io_start(generation->loop, &child->log_io);
 }
 
-/* gatepost_workers as a number. */
-static size_t worker_count(const struct config *config)
-{
-    long count = config_int(config, PARAM_gatepost_workers);
-
-    if (count == 0)
-        count = sysconf(_SC_NPROCESSORS_ONLN);
-    return count > 0 ? (size_t)count : 1;
-}
-
 /* The record of a child that is not running. */
 static void init_child(struct generation *generation, struct child *child, enum child_role role)
 {
@@ -350,7 +352,7 @@ static void init_child(struct generation *generation, struct child *child, enum 
 /* The children's records, and the memory that they count in. */
 static void make_children(struct generation *generation)
 {
-    size_t count = worker_count(generation->config);
+    size_t count = blueprint_workers(generation->blueprint);
     size_t size = count * sizeof(struct worker_stats);
 
     generation->children = calloc(count, sizeof(struct child));
@@ -367,80 +369,66 @@ static void make_children(struct generation *generation)
     generation->keys.outspoken = true;
 }
 
-/* The services of GENERATION, or none. */
-static struct service_list services_of(const struct generation *generation)
-{
-    struct service_list list = {0};
-
-    if (generation != NULL) {
-        list.services = generation->plan.services;
-        list.count = generation->plan.service_count;
-    }
-    return list;
-}
-
-/* The master too must not keep what would open old tickets. */
 static void on_ticket_timer(struct ev_loop *loop, ev_timer *timer, int events)
 {
+    const struct generation *generation = timer->data;
+
     (void)loop;
     (void)events;
-    service_tickets_advance(services_of(timer->data));
+    blueprint_advance_tickets(generation->blueprint);
 }
 
-/* Policies, backends and sockets. */
-static int prepare(struct generation *generation, const struct generation *previous,
-                   struct diag *diag)
+/* What the children are made from. */
+static void make_plan(struct generation *generation)
 {
-    const struct config *config = generation->config;
-    struct child_plan *plan = &generation->plan;
+    const struct blueprint *blueprint = generation->blueprint;
 
-    if (privileges_prepare(config, &plan->privileges, diag) != 0 ||
-        listen_list_parse(config, &generation->listeners, diag) != 0)
-        return -1;
-    if (stress_levels_check(config, diag) != 0)
-        return -1;
-    plan->totals = worker_totals_find(config, worker_count(config), diag);
-    plan->drain_time = (double)config_time(config, PARAM_gatepost_drain_time);
-    plan->sandbox = config_bool(config, PARAM_gatepost_sandbox);
-    plan->services = calloc(generation->listeners.count, sizeof(struct service *));
-    if (plan->services == NULL)
-        abort();
-    for (size_t i = 0; i < generation->listeners.count; i++) {
-        const struct listen_spec *spec = &generation->listeners.specs[i];
-        plan->services[i] =
-            service_new(spec->name, spec->config, i > 0 ? plan->services[0] : NULL, diag);
-        if (plan->services[i] == NULL)
-            return -1;
-        plan->service_count++;
-    }
-    if (service_tickets_prepare(services_of(generation), services_of(previous), diag) != 0)
-        return -1;
-    return listener_open(&generation->listeners, previous != NULL ? &previous->plan.sockets : NULL,
-                         &plan->sockets, diag);
+    generation->plan = (struct child_plan){
+        .services = blueprint->services,
+        .service_count = blueprint->service_count,
+        .policy_service = blueprint->policy_service,
+        .privileges = blueprint->privileges,
+        .drain_time = (double)config_time(blueprint->config, PARAM_gatepost_drain_time),
+        .totals = blueprint->totals,
+        .chains = -1,
+        .ledger = -1,
+        .sandbox = config_bool(blueprint->config, PARAM_gatepost_sandbox),
+    };
 }
 
-struct generation *generation_new(struct config *config, const struct generation *previous,
+/* With the same blueprint nothing can be new about the sockets. */
+static int open_sockets(struct generation *generation, const struct generation *previous,
+                        struct diag *diag)
+{
+    const struct listener_sockets *present = previous != NULL ? &previous->plan.sockets : NULL;
+
+    if (policy_service_listen(generation->blueprint->policy_service,
+                              previous != NULL ? &previous->plan.policy_sockets : NULL,
+                              &generation->plan.policy_sockets, diag) != 0)
+        return -1;
+    if (previous != NULL && previous->blueprint == generation->blueprint)
+        return listener_copy(present, &generation->plan.sockets, diag);
+    return listener_open(&generation->blueprint->listeners, present, &generation->plan.sockets,
+                         diag);
+}
+
+struct generation *generation_new(struct blueprint *blueprint, const struct generation *previous,
                                   struct diag *diag)
 {
     struct generation *generation = calloc(1, sizeof(*generation));
 
     if (generation == NULL)
         abort();
-    generation->config = config;
-    generation->plan.chains = generation->plan.ledger = -1;
+    generation->blueprint = blueprint;
+    make_plan(generation);
     ev_init(&generation->kill_timer, on_kill_timer);
     generation->kill_timer.data = generation;
     ev_timer_init(&generation->ticket_timer, on_ticket_timer, TICKET_SECONDS, TICKET_SECONDS);
     generation->ticket_timer.data = generation;
-    if (prepare(generation, previous, diag) == 0)
+    if (open_sockets(generation, previous, diag) == 0)
         return generation;
     generation_free(generation);
     return NULL;
-}
-
-size_t generation_workers(const struct generation *generation)
-{
-    return worker_count(generation->config);
 }
 
 void generation_start(struct generation *generation)
@@ -489,6 +477,7 @@ void generation_forget(struct generation *generation, bool own)
     if (own)
         return;
     listener_close(&generation->plan.sockets);
+    listener_close(&generation->plan.policy_sockets);
     if (generation->plan.chains >= 0)
         close(generation->plan.chains);
     generation->plan.chains = -1;
@@ -510,12 +499,8 @@ void generation_free(struct generation *generation)
     if (generation->stats != NULL)
         munmap(generation->stats, generation->child_count * sizeof(struct worker_stats));
     free(generation->children);
-    /* Services that share a policy table with the first one go before it. */
-    for (size_t i = generation->plan.service_count; i > 0; i--)
-        service_free(generation->plan.services[i - 1]);
-    free(generation->plan.services);
     listener_close(&generation->plan.sockets);
-    listen_list_free(&generation->listeners);
-    config_free(generation->config);
+    listener_close(&generation->plan.policy_sockets);
+    blueprint_unref(generation->blueprint);
     free(generation);
 }

@@ -1,7 +1,7 @@
 /*
- * generation.h: one configuration, the key process that holds its keys, and the workers that serve
- * under it. The key process is there before the workers and after them; one that dies is replaced,
- * as workers are.
+ * generation.h: one configuration and the certificates of one moment: the key process that holds
+ * their keys, and the workers that serve under it. The key process is there before the workers and
+ * after them; one that dies is replaced, as workers are.
  *
  * A reload is a two-phase change: the next generation is prepared and started beside the present
  * one, on the same listening sockets; only when all of its workers serve is the present one
@@ -14,10 +14,9 @@
 #include <ev.h>
 #include <stdio.h>
 
-#include "policy/config.h"
 #include "policy/diag.h"
-#include "policy/endpoint.h"
 
+#include "proxy/blueprint.h"
 #include "proxy/child.h"
 #include "proxy/json.h"
 #include "proxy/log_output.h"
@@ -50,11 +49,11 @@ struct generation {
     void *owner;
     struct log_output *output; /* of the master; borrowed */
     enum generation_state state;
-    struct config *config; /* owned */
-    struct listen_list listeners;
+    struct blueprint *blueprint; /* a reference */
     struct child_plan plan;
-    struct child keys; /* the key process */
-    uint32_t chains_digest;
+    struct child keys;        /* the key process */
+    uint32_t chains_digest;   /* of what it has loaded */
+    time_t certificates_read; /* when it did; 0: not yet */
     struct child *children;
     size_t child_count;
     struct worker_stats *stats; /* shared memory, one for each child */
@@ -64,15 +63,11 @@ struct generation {
 };
 
 /*
- * Everything of CONFIG (taken over in any case) that can be found wrong before a process is
- * started. Listening sockets that PREVIOUS (or NULL) has already are shared with it. Returns NULL
- * after reporting to DIAG.
+ * A generation made from BLUEPRINT (a reference, taken over in any case). Listening sockets that
+ * PREVIOUS (or NULL) has already are shared with it. Returns NULL after reporting to DIAG.
  */
-struct generation *generation_new(struct config *config, const struct generation *previous,
+struct generation *generation_new(struct blueprint *blueprint, const struct generation *previous,
                                   struct diag *diag);
-
-/* How many workers it has, or will have. */
-size_t generation_workers(const struct generation *generation);
 
 /* Start the workers. loop, events, owner and output must be set, and plan.slots. */
 void generation_start(struct generation *generation);
@@ -90,6 +85,8 @@ bool generation_ping(struct generation *generation);
 /* A line for each process, for "gatepost status"; and the same as elements of an array. */
 void generation_status(const struct generation *generation, FILE *out);
 void generation_status_json(const struct generation *generation, struct json *json);
+/* How its backends do, as objects of an array. */
+void generation_backends_json(const struct generation *generation, struct json *json);
 
 /* Free it; no process may be running. */
 void generation_free(struct generation *generation);

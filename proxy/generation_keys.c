@@ -53,6 +53,7 @@ static enum generation_keys_event keep_chains(struct generation *generation, int
         close(generation->plan.chains);
     generation->plan.chains = chains;
     generation->chains_digest = digest;
+    generation->certificates_read = time(NULL);
     generation->keys.ready = true;
     return stale ? GENERATION_KEYS_STALE : GENERATION_KEYS_READY;
 }

@@ -1,6 +1,7 @@
 /*
  * generation_status.c: what "gatepost status" says about a generation (generation.h).
  */
+#include "proxy/connection_io.h"
 #include "proxy/generation.h"
 
 /* What a worker counts: member of struct worker_stats, words for people, JSON name. */
@@ -23,10 +24,22 @@ static const char *keys_state(const struct generation *generation)
     return state_names[generation->keys.ready ? generation->state : GENERATION_STARTING];
 }
 
+/* "keys 812: serving, certificates read 2026-11-22 01:30:54". */
+static void keys_status(const struct generation *generation, FILE *out)
+{
+    struct tm when;
+    char text[64] = "";
+
+    if (generation->certificates_read != 0 &&
+        localtime_r(&generation->certificates_read, &when) != NULL)
+        strftime(text, sizeof(text), ", certificates read %F %T", &when);
+    fprintf(out, "keys %ld: %s%s\n", (long)generation->keys.pid, keys_state(generation), text);
+}
+
 void generation_status(const struct generation *generation, FILE *out)
 {
     if (generation->keys.pid != 0)
-        fprintf(out, "keys %ld: %s\n", (long)generation->keys.pid, keys_state(generation));
+        keys_status(generation, out);
     for (size_t i = 0; i < generation->child_count; i++) {
         const struct child *child = &generation->children[i];
         if (child->pid == 0)
@@ -38,6 +51,10 @@ void generation_status(const struct generation *generation, FILE *out)
 #undef C
         fputc('\n', out);
     }
+    for (size_t i = 0; i < generation->plan.service_count; i++) {
+        const struct service *service = generation->plan.services[i];
+        upstream_status(service->upstream, service->name, connection_clock(), out);
+    }
 }
 
 void generation_status_json(const struct generation *generation, struct json *json)
@@ -47,6 +64,8 @@ void generation_status_json(const struct generation *generation, struct json *js
         json_string(json, "role", "keys");
         json_number(json, "pid", (long long)generation->keys.pid);
         json_string(json, "state", keys_state(generation));
+        if (generation->certificates_read != 0)
+            json_number(json, "certificates_read", (long long)generation->certificates_read);
         json_end_object(json);
     }
     for (size_t i = 0; i < generation->child_count; i++) {
@@ -62,5 +81,13 @@ void generation_status_json(const struct generation *generation, struct json *js
         COUNTERS(C)
 #undef C
         json_end_object(json);
+    }
+}
+
+void generation_backends_json(const struct generation *generation, struct json *json)
+{
+    for (size_t i = 0; i < generation->plan.service_count; i++) {
+        const struct service *service = generation->plan.services[i];
+        upstream_status_json(service->upstream, service->name, connection_clock(), json);
     }
 }

@@ -356,7 +356,8 @@ static size_t other_line(const struct header_filter *filter, const char *text, s
     return is_space_tab(*text) || begins_other_field(text, line) ? line : 0;
 }
 
-/* What is left of the value of some other field in the line at the start of TEXT. */
+/* What is left of the value of some other field, or of one that is taken out, in the line at the
+ * start of TEXT. */
 static size_t other_value(const char *text, size_t length)
 {
     const char *end = memchr(text, '\n', length);
@@ -370,12 +371,19 @@ static size_t other_value(const char *text, size_t length)
 size_t header_filter_run(struct header_filter *filter, const char *text, size_t length,
                          struct header_output *output)
 {
+    if (filter->state == STATE_REMOVE) {
+        return other_value(text, length);
+    }
     size_t run = 0;
     if (length > output->capacity - output->length) {
         length = output->capacity - output->length;
     }
     if (filter->state == STATE_VALUE) {
         run = other_value(text, length);
+    } else if (filter->state == STATE_OTHER_NAME) {
+        while (run < length && is_name_char(text[run])) {
+            run++;
+        }
     } else if (filter->state == STATE_LINE) {
         run = other_line(filter, text, length);
     }

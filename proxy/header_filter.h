@@ -59,9 +59,9 @@ void header_filter_byte(struct header_filter *filter, char c, struct header_outp
 
 /*
  * The bytes at the start of TEXT that need no decision, at once, and no more than OUTPUT has room
- * for: up to a line end in the value of some other field; at the start of a line, that whole line
- * if it plainly belongs to some other field and ends in CR LF. Returns how many were taken, often
- * none.
+ * for: up to a line end in the value of some other field or in one that is taken out, or in the
+ * midst of the name of another; at the start of a line, that whole line if it plainly belongs to
+ * some other field and ends in CR LF. Returns how many were taken, often none.
  */
 size_t header_filter_run(struct header_filter *filter, const char *text, size_t length,
                          struct header_output *output);

@@ -58,17 +58,23 @@ static void check_done(struct key_process *process)
         ev_break(process->loop, EVBREAK_ALL);
 }
 
+/* Free a peer that is in the list no more. */
+static void peer_free(struct key_peer *peer)
+{
+    ev_io_stop(peer->process->loop, &peer->io);
+    ev_timer_stop(peer->process->loop, &peer->pause);
+    close(peer->fd);
+    if (peer->unsent != NULL)
+        explicit_bzero(peer->unsent, peer->unsent_length);
+    free(peer->unsent);
+    free(peer);
+}
+
 /* The worker is gone. */
 static void peer_close(struct key_peer *peer)
 {
     struct key_process *process = peer->process;
 
-    ev_io_stop(process->loop, &peer->io);
-    ev_timer_stop(process->loop, &peer->pause);
-    close(peer->fd);
-    if (peer->unsent != NULL)
-        explicit_bzero(peer->unsent, peer->unsent_length);
-    free(peer->unsent);
     if (peer->next != NULL)
         peer->next->previous = peer->previous;
     if (peer->previous != NULL)
@@ -76,7 +82,7 @@ static void peer_close(struct key_peer *peer)
     else
         process->peers = peer->next;
     process->peer_count--;
-    free(peer);
+    peer_free(peer);
     check_done(process);
 }
 
@@ -299,8 +305,11 @@ static void serve(struct key_process *process, bool sandbox, int chains, uint32_
         log_fatal("cannot tell the master: %s", strerror(errno));
     close(chains);
     ev_run(process->loop, 0);
-    while (process->peers != NULL)
-        peer_close(process->peers);
+    while (process->peers != NULL) {
+        struct key_peer *peer = process->peers;
+        process->peers = peer->next;
+        peer_free(peer);
+    }
     ev_loop_destroy(process->loop);
 }
 

@@ -260,8 +260,8 @@ static int64_t surplus(const struct ledger_bounds *bounds, const struct ledger_e
     int64_t by_bytes = 0;
 
     if (extent->hello_bytes > bounds->max_hello_bytes)
-        by_bytes = extent->hellos * (extent->hello_bytes - bounds->max_hello_bytes) /
-                   extent->hello_bytes;
+        by_bytes =
+            extent->hellos * (extent->hello_bytes - bounds->max_hello_bytes) / extent->hello_bytes;
     return (by_number > by_bytes ? by_number : by_bytes) + SPARE(extent->hellos) + 1;
 }
 

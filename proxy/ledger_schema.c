@@ -143,7 +143,7 @@ static bool run_steps(sqlite3 *db, const char *const *steps, int version, int co
 enum ledger_opened ledger_schema_migrate(sqlite3 *db, const char *const *steps, int count,
                                          char *why)
 {
-    int version;
+    int version = 0;
 
     if (!run(db, "BEGIN IMMEDIATE"))
         return complaint(db, "cannot begin", why);
@@ -192,7 +192,8 @@ enum ledger_opened ledger_schema_open(const char *path, sqlite3 **db, char *why)
     /* Readers go on while it is written, and a crash of the machine costs the last moments only. */
     if (opened == LEDGER_OPENED &&
         !run(*db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
-                  "PRAGMA temp_store = MEMORY; PRAGMA journal_size_limit = 8388608"))
+                  "PRAGMA temp_store = MEMORY; PRAGMA journal_size_limit = 8388608;"
+                  "PRAGMA cache_size = -32768; PRAGMA wal_autocheckpoint = 2048"))
         opened = complaint(*db, "cannot read it", why);
     if (opened == LEDGER_OPENED)
         opened = ledger_schema_migrate(*db, schema_steps, LEDGER_VERSION, why);
@@ -202,7 +203,7 @@ enum ledger_opened ledger_schema_open(const char *path, sqlite3 **db, char *why)
 enum ledger_opened ledger_schema_open_readonly(const char *path, sqlite3 **db, char *why)
 {
     struct stat status;
-    int version;
+    int version = 0;
 
     *db = NULL;
     if (stat(path, &status) != 0)

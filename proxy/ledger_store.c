@@ -81,11 +81,11 @@ struct statement_texts {
 
 static const struct statement_texts texts[LEDGER_ROW_KINDS] = {
 #define ROW_SHAPE(kind, part_count, count_count)                                                   \
-    [LEDGER_ROW_##kind].parts = part_count, [LEDGER_ROW_##kind].counts = count_count,
+    [LEDGER_ROW_##kind].parts = (part_count), [LEDGER_ROW_##kind].counts = (count_count),
     LEDGER_ROWS(ROW_SHAPE)
 #undef ROW_SHAPE
 #define ROW_TEXT(kind, update_text, insert_text)                                                   \
-    [LEDGER_ROW_##kind].update = update_text, [LEDGER_ROW_##kind].insert = insert_text,
+    [LEDGER_ROW_##kind].update = (update_text), [LEDGER_ROW_##kind].insert = (insert_text),
         STATEMENTS(ROW_TEXT)
 #undef ROW_TEXT
 };
@@ -204,7 +204,7 @@ static int step(sqlite3_stmt *statement, int64_t *id)
 
     if (got == 1) {
         *id = sqlite3_column_int64(statement, 0);
-        result = sqlite3_step(statement);
+        (void)sqlite3_step(statement); /* to the end: reset tells how that went */
     }
     return sqlite3_reset(statement) == SQLITE_OK && got >= 0 ? got : -1;
 }

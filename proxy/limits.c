@@ -94,28 +94,22 @@ uint32_t limits_stress_changes(const struct limits *limits)
     return overload_changes(limits->overload);
 }
 
-/* Clear all bits of an address behind the first LENGTH. */
-static void mask_bytes(uint8_t bytes[16], unsigned length)
-{
-    if (length >= 128)
-        return;
-    bytes[length / 8] &= (uint8_t)(0xff00u >> length % 8);
-    memset(bytes + length / 8 + 1, 0, 15 - length / 8);
-}
-
 /* What clients of one network at one service have in common. */
 static uint64_t hash_client(const struct limits *limits, const struct limits_rules *rules,
                             const struct client_address *client)
 {
     struct {
         uint8_t bytes[16];
+        /* cppcheck-suppress unusedStructMember ; hashed with the whole */
         uint32_t service;
+        /* cppcheck-suppress unusedStructMember ; likewise */
         uint32_t family;
     } subject = {.service = rules->service, .family = client->family};
 
     if (client->family != 0)
         memcpy(subject.bytes, client->bytes, sizeof(subject.bytes));
-    mask_bytes(subject.bytes, client->family == AF_INET ? rules->ipv4_prefix : rules->ipv6_prefix);
+    client_address_mask(subject.bytes,
+                        client->family == AF_INET ? rules->ipv4_prefix : rules->ipv6_prefix);
     return siphash(&limits->key, &subject, sizeof(subject));
 }
 

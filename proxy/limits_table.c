@@ -403,12 +403,13 @@ static void finish_making(struct limits_bucket *bucket, unsigned slot)
 /* Nothing is held by SLOT: its counts are zero, which costs no memory where it is whole pages. */
 static void give_back_memory(const struct limits_table *table, unsigned slot)
 {
-    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-    const uintptr_t start = ((uintptr_t)held_by(table, slot, 0) + page - 1) & ~(page - 1);
-    const uintptr_t end = (uintptr_t)held_by(table, slot, table->entry_count) & ~(page - 1);
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    char *start = (char *)held_by(table, slot, 0);
+    const char *end = (const char *)held_by(table, slot, table->entry_count);
 
-    if (start < end)
-        (void)madvise((void *)start, end - start, MADV_REMOVE); /* if not, they just stay */
+    start += (page - (uintptr_t)start % page) % page;
+    if (start + page <= end) /* if it fails, they just stay */
+        (void)madvise(start, (size_t)(end - start) / page * page, MADV_REMOVE);
 }
 
 void limits_table_recover(struct limits_table *table, unsigned slot)

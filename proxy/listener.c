@@ -14,8 +14,7 @@
 
 #define BACKLOG 4096 /* the kernel cuts it to net.core.somaxconn */
 
-/* One socket for one address, or -1 with errno. */
-static int listener_bind(const struct addrinfo *address)
+int listener_bind(const struct addrinfo *address)
 {
     const int on = 1;
     int fd = socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -33,8 +32,7 @@ static int listener_bind(const struct addrinfo *address)
     return -1;
 }
 
-/* A duplicate of the socket that PREVIOUS has for ADDRESS, or -1. */
-static int listener_share(const struct listener_sockets *previous, const struct addrinfo *address)
+int listener_share(const struct listener_sockets *previous, const struct addrinfo *address)
 {
     for (size_t i = 0; previous != NULL && i < previous->count; i++) {
         struct sockaddr_storage bound;
@@ -46,9 +44,8 @@ static int listener_share(const struct listener_sockets *previous, const struct 
     return -1;
 }
 
-/* Remember FD as a socket of listener SPEC. Each reply is to go out at once: what is accepted
- * inherits that from the socket it came in by. */
-static void listener_add(struct listener_sockets *sockets, int fd, size_t spec)
+/* Each reply is to go out at once: what is accepted inherits that from the socket it came in by. */
+void listener_add(struct listener_sockets *sockets, int fd, size_t spec)
 {
     const int on = 1;
     struct listener_socket *larger =
@@ -135,6 +132,22 @@ int listener_open(const struct listen_list *list, const struct listener_sockets 
             return -1;
         }
     activation_report_unused(diag);
+    return 0;
+}
+
+int listener_copy(const struct listener_sockets *previous, struct listener_sockets *sockets,
+                  struct diag *diag)
+{
+    *sockets = (struct listener_sockets){0};
+    for (size_t i = 0; i < previous->count; i++) {
+        int fd = fcntl(previous->sockets[i].fd, F_DUPFD_CLOEXEC, 0);
+        if (fd < 0) {
+            diag_error(diag, "cannot duplicate a listening socket: %s", strerror(errno));
+            listener_close(sockets);
+            return -1;
+        }
+        listener_add(sockets, fd, previous->sockets[i].spec);
+    }
     return 0;
 }
 

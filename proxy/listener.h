@@ -4,6 +4,7 @@
 #ifndef GATEPOST_PROXY_LISTENER_H
 #define GATEPOST_PROXY_LISTENER_H
 
+#include <netdb.h>
 #include <stddef.h>
 
 #include "policy/diag.h"
@@ -32,6 +33,17 @@ struct listener_sockets {
  */
 int listener_open(const struct listen_list *list, const struct listener_sockets *previous,
                   struct listener_sockets *sockets, struct diag *diag);
+/* Duplicates of all sockets of PREVIOUS. Returns 0, or -1 after reporting to DIAG. */
+int listener_copy(const struct listener_sockets *previous, struct listener_sockets *sockets,
+                  struct diag *diag);
+
+/* For other sockets than those of gatepost_listen: one new socket for ADDRESS, or -1 with errno; a
+ * duplicate of the one that PREVIOUS (or NULL) has for ADDRESS, or -1; and FD, of a number SPEC, is
+ * put among SOCKETS. */
+int listener_bind(const struct addrinfo *address);
+int listener_share(const struct listener_sockets *previous, const struct addrinfo *address);
+void listener_add(struct listener_sockets *sockets, int fd, size_t spec);
+
 void listener_close(struct listener_sockets *sockets);
 
 #endif

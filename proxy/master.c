@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "proxy/activation.h"
+#include "proxy/chance_report.h"
 #include "proxy/control.h"
 #include "proxy/generation.h"
 #include "proxy/ledger_keeper.h"
@@ -20,6 +21,26 @@
 #include "proxy/stress_report.h"
 #include "proxy/version.h"
 
+/* How often certificates are looked at; where there are very many files, or slow ones, less often,
+ * so that looking takes no more than a hundredth of the time. */
+#define LOOK_SECONDS 2.
+#define LOOK_SECONDS_MAX 60.
+#define LOOK_PAUSE 100. /* times as long as the look took */
+
+/* What is read anew; more comes after less. */
+enum reload { RELOAD_NOTHING, RELOAD_CREDENTIALS, RELOAD_ALL };
+
+/* What is said if that fails: to the log and whoever asked, and as a status. */
+static const struct {
+    const char *log;
+    const char *status;
+} reload_failures[] = {
+    [RELOAD_CREDENTIALS] = {"cannot use the certificates on disk: the old ones stay in force",
+                            "the certificates on disk cannot be used"},
+    [RELOAD_ALL] = {"reload failed: the old configuration stays in force",
+                    "the last reload failed"},
+};
+
 struct master {
     struct ev_loop *loop;
     const struct master_source *source;
@@ -27,12 +48,15 @@ struct master {
     struct control *control;
     struct worker_slots *slots;
     struct ledger_keeper *ledger;
-    struct generation *current;    /* NULL until the first one serves, and when stopping */
-    struct generation *coming;     /* starting */
-    struct generation *leaving;    /* a list */
-    struct control_request *asker; /* "gatepost reload" that waits for COMING */
+    struct generation *current; /* NULL until the first one serves, and when stopping */
+    struct generation *coming;  /* starting */
+    struct generation *leaving; /* a list */
+    enum reload coming_for;
+    enum reload again;             /* asked for while one was under way */
+    const char *problem;           /* for the service manager: one of the above, or NULL */
+    struct control_request *asker; /* "gatepost reload" */
+    bool asker_waits;              /* not for COMING, but for what comes then */
     time_t started;
-    bool reload_again; /* asked for while one was under way */
     bool stopping;
     int status;
     ev_signal sigterm;
@@ -40,6 +64,7 @@ struct master {
     ev_signal sighup;
     ev_signal sigusr1;
     struct notify_watchdog watchdog;
+    ev_timer look; /* at certificates */
     struct stress_report stress;
 };
 
@@ -59,7 +84,7 @@ static void reload_finding(void *ctx, enum diag_severity severity, const char *t
         log_error("%s", text);
     else if (severity == DIAG_WARNING)
         log_warning("%s", text);
-    if (master->asker != NULL && severity != DIAG_INFO)
+    if (master->asker != NULL && !master->asker_waits && severity != DIAG_INFO)
         fprintf(control_out(master->asker), "%s: %s\n",
                 severity == DIAG_ERROR ? "error" : "warning", text);
 }
@@ -67,7 +92,7 @@ static void reload_finding(void *ctx, enum diag_severity severity, const char *t
 /* Tell whoever asked for a reload what came of it. */
 static void answer_reload(struct master *master, bool ok, const char *text)
 {
-    if (master->asker == NULL)
+    if (master->asker == NULL || master->asker_waits)
         return;
     fprintf(control_out(master->asker), "%s\n", text);
     control_finish(master->asker, ok);
@@ -117,6 +142,8 @@ static void master_stop(struct master *master, int status)
     master->stopping = true;
     master->status = status;
     notify_stopping();
+    ev_timer_stop(master->loop, &master->look);
+    master->asker_waits = false;
     answer_reload(master, false, "gatepost: the daemon is stopping");
     for (struct generation *one = master->leaving; one != NULL; one = one->next)
         generation_leave(one, SIGTERM);
@@ -128,7 +155,27 @@ static void master_stop(struct master *master, int status)
     master_reap(master);
 }
 
-static void master_reload(struct master *master);
+static void master_reload(struct master *master, enum reload what);
+
+/* What was asked for meanwhile. */
+static void master_reload_again(struct master *master)
+{
+    enum reload what = master->again;
+
+    master->again = RELOAD_NOTHING;
+    if (what != RELOAD_NOTHING)
+        master_reload(master, what);
+}
+
+/* The log line for what serves now. */
+static void log_serving(const struct master *master, bool first)
+{
+    if (!first && master->coming_for == RELOAD_CREDENTIALS)
+        log_info("the new certificates are in force");
+    else
+        log_info("%s -- version %s, configuration %s", first ? "daemon started" : "reload",
+                 GATEPOST_VERSION, master->source->directory);
+}
 
 /* The coming generation serves: it takes over. */
 static void on_serving(struct generation *generation)
@@ -143,19 +190,26 @@ static void on_serving(struct generation *generation)
     master->stress.totals = generation->plan.totals;
     worker_slots_set_stress(master->slots, &generation->plan.totals);
     stress_report_look(&master->stress);
-    ledger_keeper_apply(master->ledger, generation->config, &generation->plan.privileges);
+    ledger_keeper_apply(master->ledger, generation->blueprint->config,
+                        &generation->plan.privileges);
     log_output_set_starting(master->output, false);
-    if (first)
-        log_info("daemon started -- version %s, configuration %s", GATEPOST_VERSION,
-                 master->source->directory);
-    else
-        log_info("reload -- version %s, configuration %s", GATEPOST_VERSION,
-                 master->source->directory);
-    notify_serving(generation->child_count, NULL);
+    log_serving(master, first);
+    if (master->coming_for == RELOAD_ALL ||
+        master->problem == reload_failures[RELOAD_CREDENTIALS].status)
+        master->problem = NULL;
+    notify_serving(generation->child_count, master->problem);
     answer_reload(master, true, "gatepost: the new configuration is in force");
     master_reap(master);
-    if (master->reload_again)
-        master_reload(master);
+    master_reload_again(master);
+}
+
+/* A reload of WHAT is over, and nothing has changed. */
+static void reload_failed(struct master *master, enum reload what)
+{
+    log_error("%s", reload_failures[what].log);
+    master->problem = reload_failures[what].status;
+    notify_serving(master->current->child_count, master->problem);
+    answer_reload(master, false, "gatepost: reload failed, the old configuration stays in force");
 }
 
 /* The coming generation cannot serve: at the start that is the end, later the old one stays. */
@@ -170,10 +224,9 @@ static void on_failed(struct generation *generation, int status)
         master_stop(master, status);
         return;
     }
-    log_error("reload failed: the old configuration stays in force");
-    notify_serving(master->current->child_count, "the last reload failed");
-    answer_reload(master, false, "gatepost: reload failed, the old configuration stays in force");
+    reload_failed(master, master->coming_for);
     master_reap(master);
+    master_reload_again(master);
 }
 
 /* Certificates have changed on disk, and a key process had to be replaced: the workers must follow.
@@ -184,8 +237,8 @@ static void on_stale(struct generation *generation)
 
     if (generation != master->current)
         return;
-    log_warning("a new key process has found other certificates: reloading");
-    master_reload(master);
+    log_warning("a new key process has found other certificates than the workers have");
+    master_reload(master, RELOAD_CREDENTIALS);
 }
 
 static void on_ended(struct generation *generation)
@@ -256,40 +309,80 @@ static const struct generation_events master_events = {
 };
 
 /* Start GENERATION's workers. */
-static void master_launch(struct master *master, struct generation *generation)
+static void master_launch(struct master *master, struct generation *generation, enum reload what)
 {
     generation->loop = master->loop;
     generation->events = &master_events;
     generation->owner = master;
     generation->output = master->output;
     generation->plan.slots = master->slots;
-    generation->plan.ledger = ledger_keeper_way(master->ledger, generation->config);
+    generation->plan.ledger = ledger_keeper_way(master->ledger, generation->blueprint->config);
     master->coming = generation;
+    master->coming_for = what;
+    if (master->current == NULL) /* else not before it serves */
+        ledger_keeper_apply(master->ledger, generation->blueprint->config,
+                            &generation->plan.privileges);
     generation_start(generation);
 }
 
-/* Read everything anew. */
-static void master_reload(struct master *master)
+/* The configuration, with everything that it names, as it is on disk. */
+static struct blueprint *read_blueprint(const struct master_source *source,
+                                        const struct generation *current, struct diag *diag)
+{
+    struct config *config =
+        config_load(source->directory, source->overrides, source->override_count, diag);
+
+    if (config == NULL)
+        return NULL;
+    return blueprint_new(config, current != NULL ? current->blueprint : NULL, diag);
+}
+
+/* Read WHAT anew. Credentials alone: with the configuration as it was loaded, since its files may
+ * be in the midst of being edited. */
+static void master_reload(struct master *master, enum reload what)
 {
     struct diag diag = {.sink = reload_finding, .ctx = master};
 
-    if (master->coming != NULL || master->stopping) {
-        master->reload_again = master->coming != NULL;
+    if (master->stopping)
+        return;
+    if (master->coming != NULL) {
+        master->again = what > master->again ? what : master->again;
         return;
     }
-    master->reload_again = false;
-    notify_reloading();
-    struct config *config = config_load(master->source->directory, master->source->overrides,
-                                        master->source->override_count, &diag);
+    if (what == RELOAD_ALL) {
+        master->asker_waits = false;
+        notify_reloading();
+    }
+    struct blueprint *blueprint = what == RELOAD_ALL
+                                      ? read_blueprint(master->source, master->current, &diag)
+                                      : blueprint_again(master->current->blueprint);
     struct generation *generation =
-        config != NULL ? generation_new(config, master->current, &diag) : NULL;
-    if (generation != NULL) {
-        master_launch(master, generation);
-        return;
+        blueprint != NULL ? generation_new(blueprint, master->current, &diag) : NULL;
+    if (generation != NULL)
+        master_launch(master, generation, what);
+    else
+        reload_failed(master, what);
+}
+
+/* Look whether certificates have changed; not while others are being read. */
+static void on_look(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    struct master *master = timer->data;
+    const char *changed;
+    ev_tstamp before = ev_time();
+
+    (void)events;
+    if (master->current != NULL && master->coming == NULL &&
+        master->current->blueprint->credentials != NULL &&
+        file_watch_look(master->current->blueprint->credentials, &changed) == FILE_WATCH_SETTLED) {
+        log_info("%s has changed: reading certificates anew", changed);
+        master_reload(master, RELOAD_CREDENTIALS);
     }
-    log_error("reload failed: the old configuration stays in force");
-    notify_serving(master->current->child_count, "the last reload failed");
-    answer_reload(master, false, "gatepost: reload failed, the old configuration stays in force");
+    ev_tstamp pause = (ev_time() - before) * LOOK_PAUSE;
+    timer->repeat = pause < LOOK_SECONDS       ? LOOK_SECONDS
+                    : pause > LOOK_SECONDS_MAX ? LOOK_SECONDS_MAX
+                                               : pause;
+    ev_timer_again(loop, timer);
 }
 
 static void on_signal(struct ev_loop *loop, ev_signal *watcher, int events)
@@ -300,7 +393,7 @@ static void on_signal(struct ev_loop *loop, ev_signal *watcher, int events)
     (void)events;
     switch (watcher->signum) {
     case SIGHUP:
-        master_reload(master);
+        master_reload(master, RELOAD_ALL);
         return;
     case SIGUSR1:
         log_output_reopen(master->output);
@@ -318,6 +411,9 @@ static void master_status(const struct master *master, FILE *out)
             GATEPOST_VERSION, (long)getpid(), master->source->directory,
             (long)(time(NULL) - master->started));
     stress_report_print(&master->stress, out);
+    if (master->current != NULL)
+        chance_report_print(worker_slots_chance(master->slots),
+                            master->current->blueprint->services[0], out);
     if (master->current != NULL)
         generation_status(master->current, out);
     if (master->coming != NULL)
@@ -338,6 +434,9 @@ static void master_status_json(const struct master *master, FILE *out)
     json_string(&json, "configuration", master->source->directory);
     json_number(&json, "uptime", (long long)(time(NULL) - master->started));
     stress_report_json(&master->stress, &json);
+    if (master->current != NULL)
+        chance_report_json(worker_slots_chance(master->slots),
+                           master->current->blueprint->services[0], &json);
     json_array(&json, "processes");
     if (master->current != NULL)
         generation_status_json(master->current, &json);
@@ -346,6 +445,10 @@ static void master_status_json(const struct master *master, FILE *out)
     for (const struct generation *one = master->leaving; one != NULL; one = one->next)
         generation_status_json(one, &json);
     ledger_keeper_status_json(master->ledger, &json);
+    json_end_array(&json);
+    json_array(&json, "backends");
+    if (master->current != NULL)
+        generation_backends_json(master->current, &json);
     json_end_array(&json);
     json_end_object(&json);
 }
@@ -360,14 +463,20 @@ static void on_command(void *owner, const char *command, struct control_request 
     } else if (strcmp(command, "status --json") == 0) {
         master_status_json(master, control_out(request));
         control_finish(request, true);
+    } else if (strncmp(command, CHANCE_REPORT_COMMAND, strlen(CHANCE_REPORT_COMMAND)) == 0) {
+        control_finish(request, master->current != NULL &&
+                                    chance_report_answer(worker_slots_chance(master->slots),
+                                                         master->current->blueprint->services[0],
+                                                         command + strlen(CHANCE_REPORT_COMMAND),
+                                                         control_out(request)));
     } else if (strcmp(command, "stop") == 0) {
         log_info("terminating on request");
         control_finish(request, true);
         master_stop(master, EX_OK);
-    } else if (strcmp(command, "reload") == 0 && master->asker == NULL && master->coming == NULL &&
-               !master->stopping) {
+    } else if (strcmp(command, "reload") == 0 && master->asker == NULL && !master->stopping) {
         master->asker = request;
-        master_reload(master);
+        master->asker_waits = true;
+        master_reload(master, RELOAD_ALL);
     } else if (strcmp(command, "reload") == 0) {
         fprintf(control_out(request),
                 "gatepost: a reload is under way, or the daemon is stopping\n");
@@ -398,7 +507,7 @@ static bool is_healthy(void *owner)
 static int master_open(struct master *master, const struct generation *generation,
                        struct diag *diag)
 {
-    const struct config *config = generation->config;
+    const struct config *config = generation->blueprint->config;
 
     master->output = log_output_open(config, diag);
     if (master->output == NULL)
@@ -407,7 +516,8 @@ static int master_open(struct master *master, const struct generation *generatio
                                    on_command, master, diag);
     if (master->control == NULL)
         return -1;
-    master->slots = worker_slots_new(&generation->plan.totals, generation_workers(generation));
+    master->slots =
+        worker_slots_new(&generation->plan.totals, blueprint_workers(generation->blueprint));
     if (master->slots == NULL) {
         diag_error(diag, "cannot make memory for counters: %s", strerror(errno));
         return -1;
@@ -426,6 +536,9 @@ static int master_open(struct master *master, const struct generation *generatio
     master_watch(master, &master->sigint, SIGINT);
     master_watch(master, &master->sighup, SIGHUP);
     master_watch(master, &master->sigusr1, SIGUSR1);
+    ev_timer_init(&master->look, on_look, LOOK_SECONDS, LOOK_SECONDS);
+    master->look.data = master;
+    ev_timer_start(master->loop, &master->look);
     notify_watchdog_start(&master->watchdog, master->loop, is_healthy, master);
     return 0;
 }
@@ -440,12 +553,15 @@ int master_run(struct config *config, const struct master_source *source,
     if (master.loop == NULL)
         log_fatal("cannot make an event loop");
     activation_take(&findings->diag);
-    struct generation *generation = generation_new(config, NULL, &findings->diag);
+    privileges_raise_limits();
+    struct blueprint *blueprint = blueprint_new(config, NULL, &findings->diag);
+    struct generation *generation =
+        blueprint != NULL ? generation_new(blueprint, NULL, &findings->diag) : NULL;
     if (generation == NULL)
         return EX_CONFIG;
     if (master_open(&master, generation, &findings->diag) == 0) {
         diag_record_replay(findings, reload_finding, &master);
-        master_launch(&master, generation);
+        master_launch(&master, generation, RELOAD_ALL);
         ev_run(master.loop, 0);
     } else {
         generation_free(generation);

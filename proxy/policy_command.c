@@ -1,7 +1,5 @@
 #include "proxy/policy_command.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <string.h>
 #include <strings.h>
 #include <sysexits.h>
@@ -9,6 +7,7 @@
 
 #include "tls/inventory.h"
 
+#include "proxy/chance_report.h"
 #include "proxy/json.h"
 #include "proxy/policy_text.h"
 #include "proxy/service.h"
@@ -19,6 +18,8 @@ struct answer {
     const struct tls_rule *rule;
     struct policy_match match;       /* line 0: the main configuration */
     struct tls_inventory *inventory; /* NULL: no TLS for this peer */
+    bool has_chances; /* gatepost_second_chance is set, and no line is for this peer */
+    long chance;      /* seconds that it has it yet; 0: it has none; -1: nobody knows */
 };
 
 static const char *level_name(const struct tls_rule *rule)
@@ -79,6 +80,18 @@ static bool chain_counts(const struct answer *answer, const struct tls_inventory
     return chain->sni[0] == '\0';
 }
 
+/* Whether the peer has a second chance. */
+static void print_chance(const struct answer *answer, FILE *out)
+{
+    if (!answer->has_chances)
+        return;
+    if (answer->chance > 0)
+        fprintf(out, "second chance for %ld seconds more\n", answer->chance);
+    else
+        fprintf(out, "second chance %s\n",
+                answer->chance == 0 ? "none" : "not known: the daemon does not answer");
+}
+
 static void print_where(const struct answer *answer, FILE *out)
 {
     const struct policy_match *match = &answer->match;
@@ -86,7 +99,9 @@ static void print_where(const struct answer *answer, FILE *out)
 
     fprintf(out, "address       %s\n", answer->question->address);
     if (match->line == 0) {
-        fprintf(out, "line          none, the main configuration holds\n");
+        fprintf(out, "line          none, %s holds\n",
+                answer->chance > 0 ? "gatepost_second_chance" : "the main configuration");
+        print_chance(answer, out);
         return;
     }
     fprintf(out, "line          %s, line %u: %s\n", match->file, match->line, match->prefix);
@@ -183,25 +198,26 @@ static void print_json(const struct answer *answer, FILE *out)
     json_string(&json, "note", match->line != 0 ? match->note : NULL);
     json_string(&json, "until",
                 match->line != 0 && match->until != 0 ? policy_until_text(match, date) : NULL);
+    if (answer->has_chances && answer->chance >= 0)
+        json_number(&json, "second_chance", answer->chance);
     json_string(&json, "level", level_name(answer->rule));
     if (answer->inventory != NULL)
         json_tls(answer, &json);
     json_end_object(&json);
 }
 
-/* ADDRESS as a peer's; false if it is not numeric. */
-static bool parse_address(const char *address, struct client_address *client)
+/* What holds for CLIENT, and why. */
+static void find_rule(struct answer *answer, const struct config *config,
+                      const struct service *service, const struct client_address *client)
 {
-    struct sockaddr_in in = {.sin_family = AF_INET};
-    struct sockaddr_in6 in6 = {.sin6_family = AF_INET6};
-
-    if (inet_pton(AF_INET, address, &in.sin_addr) == 1)
-        client_address_set(client, (const struct sockaddr *)&in);
-    else if (inet_pton(AF_INET6, address, &in6.sin6_addr) == 1)
-        client_address_set(client, (const struct sockaddr *)&in6);
-    else
-        return false;
-    return true;
+    answer->rule = service_rule(service, client, time(NULL), &answer->match);
+    if (service->second == NULL || answer->rule != &service->main)
+        return;
+    answer->chance = chance_report_ask(config_str(config, PARAM_gatepost_control_socket),
+                                       answer->question->address);
+    if (answer->chance > 0)
+        answer->rule = service->second;
+    answer->has_chances = true;
 }
 
 int policy_command(const struct config *config, const struct policy_question *question, FILE *out,
@@ -211,13 +227,13 @@ int policy_command(const struct config *config, const struct policy_question *qu
     struct client_address client;
     int status = 1;
 
-    if (!parse_address(question->address, &client)) {
+    if (!client_address_parse(&client, question->address)) {
         diag_error(diag, "%s: not a numeric IPv4 or IPv6 address", question->address);
         return EX_USAGE;
     }
     struct service *service = service_new("policy", config, NULL, diag);
     if (service != NULL && service_load_tls(service, diag) == 0) {
-        answer.rule = service_rule(service, &client, time(NULL), &answer.match);
+        find_rule(&answer, config, service, &client);
         if (answer.rule->tls != NULL)
             answer.inventory = tls_inventory_new(answer.rule->tls);
         if (question->json) {

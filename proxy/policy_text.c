@@ -8,7 +8,7 @@ const char *policy_date_text(time_t when, char out[POLICY_DATE_MAX])
 
     if (localtime_r(&when, &local) == NULL ||
         strftime(out, POLICY_DATE_MAX, "%Y-%m-%d", &local) == 0)
-        strcpy(out, "unknown");
+        memcpy(out, "unknown", sizeof("unknown"));
     return out;
 }
 

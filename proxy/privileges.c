@@ -123,15 +123,11 @@ static bool has_capability(cap_value_t capability)
     return value == CAP_SET;
 }
 
-/* A process that serves has as many descriptors as it may, and starts no others. */
-static void set_limits(void)
+/* No other processes are started. */
+static void forbid_processes(void)
 {
     const struct rlimit none = {0, 0};
-    struct rlimit files;
 
-    must(getrlimit(RLIMIT_NOFILE, &files) == 0, "RLIMIT_NOFILE");
-    files.rlim_cur = files.rlim_max;
-    must(setrlimit(RLIMIT_NOFILE, &files) == 0, "RLIMIT_NOFILE");
     must(setrlimit(RLIMIT_NPROC, &none) == 0, "RLIMIT_NPROC");
 }
 
@@ -185,6 +181,18 @@ bool privileges_make_directory(const struct privileges *privileges, const char *
     return false;
 }
 
+void privileges_raise_limits(void)
+{
+    struct rlimit files;
+
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        files.rlim_cur = files.rlim_max;
+        if (setrlimit(RLIMIT_NOFILE, &files) == 0)
+            return;
+    }
+    log_warning("cannot raise the limit on open files: %s", strerror(errno));
+}
+
 void privileges_drop(const struct privileges *privileges)
 {
     tzset(); /* the time zone is a file */
@@ -201,7 +209,7 @@ void privileges_drop(const struct privileges *privileges)
     }
     set_capabilities(NULL, 0);
     must(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0, "PR_SET_NO_NEW_PRIVS");
-    set_limits();
+    forbid_processes();
     forbid_inspection();
     if (privileges->root)
         must(setuid(0) != 0 && getuid() == privileges->uid, "setuid(0) still works");

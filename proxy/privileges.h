@@ -36,6 +36,10 @@ int privileges_prepare(const struct config *config, struct privileges *privilege
 bool privileges_make_directory(const struct privileges *privileges, const char *path, char *why,
                                size_t size);
 
+/* For the master, before anything is counted by it: all processes may open as many files as the
+ * hard limit permits (RLIMIT_NOFILE), which the others inherit. */
+void privileges_raise_limits(void);
+
 /* For a process that serves: give up everything. Fatal on failure. */
 void privileges_drop(const struct privileges *privileges);
 

@@ -24,6 +24,9 @@ static void probe_close(struct probe *probe)
 /* Over; probe->error holds the reason unless SUCCESS. */
 static void probe_finish(struct probe *probe, bool success)
 {
+    if (probe->fault == BACKEND_FAULT_NONE)
+        probe->fault = probe->setup.stage == BACKEND_SETUP_GREETING ? BACKEND_FAULT_GREETING
+                                                                    : BACKEND_FAULT_SETUP;
     if (success)
         (void)!send(probe->fd, "QUIT\r\n", 6, MSG_DONTWAIT | MSG_NOSIGNAL);
     probe_close(probe);
@@ -44,7 +47,8 @@ static void probe_ready(struct probe *probe)
 {
     const struct upstream *upstream = probe->dial.upstream;
 
-    if (upstream->handoff == HANDOFF_XCLIENT && !upstream->capabilities.xclient) {
+    if (upstream->handoff == HANDOFF_XCLIENT && !probe->dial.backend->capabilities.xclient) {
+        probe->fault = BACKEND_FAULT_HANDOFF;
         snprintf(probe->error, sizeof(probe->error), "does not offer XCLIENT to gatepost: %s",
                  upstream_handoff_hint(upstream->handoff));
         probe_finish(probe, false);
@@ -56,7 +60,7 @@ static void probe_ready(struct probe *probe)
 /* One complete reply. True if the probe goes on. */
 static bool probe_reply(struct probe *probe, const char *text, const struct smtp_reply *reply)
 {
-    struct upstream *upstream = probe->dial.upstream;
+    const struct upstream *upstream = probe->dial.upstream;
     const struct backend_setup_words words = probe_words(probe);
     const char *stage = backend_setup_stage_name(&probe->setup);
     int shown = reply->length > 120 ? 120 : (int)reply->length;
@@ -64,13 +68,14 @@ static bool probe_reply(struct probe *probe, const char *text, const struct smtp
     while (shown > 0 && (text[shown - 1] == '\n' || text[shown - 1] == '\r'))
         shown--;
     switch (backend_setup_reply(&probe->setup, &words, reply->code, text, reply->length,
-                                &probe->out, &upstream->capabilities)) {
+                                &probe->out, &probe->dial.backend->capabilities)) {
     case BACKEND_SETUP_MORE:
         return true;
     case BACKEND_SETUP_READY:
         probe_ready(probe);
         return false;
     case BACKEND_SETUP_UNTOLD:
+        probe->fault = BACKEND_FAULT_HANDOFF;
         snprintf(probe->error, sizeof(probe->error),
                  "did not understand the PROXY header (it said \"%.*s\"): %s", shown, text,
                  upstream_handoff_hint(upstream->handoff));
@@ -168,12 +173,14 @@ static void probe_on_dialed(struct dial *dial, int fd, const char *why)
 
     if (fd < 0) {
         snprintf(probe->error, sizeof(probe->error), "cannot connect: %s", why);
+        probe->fault = BACKEND_FAULT_CONNECT;
         probe->done(probe, probe->error);
         return;
     }
     probe->fd = fd;
     ev_io_init(&probe->io, probe_on_readable, fd, EV_READ);
-    ev_timer_init(&probe->timer, probe_on_timeout, dial->upstream->timeout, 0.);
+    ev_timer_init(&probe->timer, probe_on_timeout,
+                  upstream_setup_patience(dial->upstream, dial->backend, 0), 0.);
     probe->io.data = probe;
     probe->timer.data = probe;
     ev_io_start(dial->loop, &probe->io);
@@ -189,6 +196,7 @@ static void probe_on_dialed(struct dial *dial, int fd, const char *why)
 void probe_start(struct probe *probe)
 {
     probe->fd = -1;
+    probe->fault = BACKEND_FAULT_NONE;
     probe->dial.done = probe_on_dialed;
     probe->dial.owner = probe;
     dial_start(&probe->dial);

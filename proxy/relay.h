@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "proxy/backend.h"
 #include "proxy/backend_setup.h"
 #include "proxy/buffer.h"
 #include "proxy/data_stream.h"
@@ -42,18 +43,28 @@ struct expect {
     enum expect_kind kind;
     enum smtp_verb verb;
     const char *text; /* LOCAL: the answer, constant */
+    uint64_t due;     /* a reply counts once this many bytes were sent to the backend */
 };
 
 #define RELAY_QUEUE_MAX 64 /* commands under way; more wait in the client's buffer */
 
 struct relay {
     enum relay_state state;
+    struct backend *backend; /* that is in use. Borrowed. */
+    uint32_t tried;          /* those that did not take this session, as for backend_choose */
+    bool softly;             /* one of them for another reason than a 5xx */
     struct backend_setup setup;
-    bool pipelining; /* this backend session may be sent commands without waiting */
-    bool chunking;
-    bool barrier; /* the last command must be answered before another may follow */
+    bool pipelining;     /* this backend session may be sent commands without waiting */
+    unsigned extensions; /* that it has, a set of enum extension */
+    bool barrier;        /* the last command must be answered before another may follow */
     struct buffer in;
-    struct buffer out;
+    struct buffer out;   /* taken from with relay_sent only */
+    uint64_t sent;       /* bytes that were taken from it */
+    unsigned replies;    /* that have arrived whole */
+    bool hearing;        /* the one at the start of IN has begun to arrive */
+    uint64_t began;      /* and SENT when that was seen */
+    struct expect asked; /* what the reply that is being dealt with belongs to */
+    bool dealing;        /* ASKED is set */
     struct expect queue[RELAY_QUEUE_MAX];
     unsigned queue_head;
     unsigned queue_length;
@@ -67,14 +78,27 @@ struct relay {
     char header[RECEIVED_TLS_MAX];
 };
 
-struct relay *relay_new(void);
+struct relay *relay_new(struct backend *backend);
 void relay_free(struct relay *relay);
+
+/* Begin anew with BACKEND, the present one having been tried. Nothing that concerns the client was
+ * sent to it. */
+void relay_restart(struct relay *relay, struct backend *backend, uint32_t tried);
 
 /* The queue. relay_expect must not be called when relay_queue_full. */
 void relay_expect(struct relay *relay, enum expect_kind kind, enum smtp_verb verb,
                   const char *text);
 bool relay_queue_full(const struct relay *relay);
+/* The last entry's command goes on up to the end of what now waits in OUT: a chunk's content. */
+void relay_expect_extend(struct relay *relay);
 const struct expect *relay_head(const struct relay *relay); /* NULL: nothing is due */
+const struct expect *relay_last(const struct relay *relay); /* likewise */
 void relay_pop(struct relay *relay);
+
+/* The first COUNT bytes of OUT have gone to the backend. */
+void relay_sent(struct relay *relay, size_t count);
+/* Was the whole command that EXPECTED belongs to sent, when the reply began that is now whole? If
+ * not, that is no answer to it. */
+bool relay_was_sent(const struct relay *relay, const struct expect *expected);
 
 #endif

@@ -48,11 +48,11 @@ static const char *const worker_calls[] = {"accept4",    "connect",    "getpeern
 
 /* A database with its log, its lock and its shared memory. */
 static const char *const ledger_calls[] = {
-    "access",    "faccessat", "faccessat2", "fchmod",    "fcntl",       "fcntl64",    "fdatasync",
-    "fsync",     "fstat64",   "fstatat64",  "ftruncate", "ftruncate64", "getcwd",     "geteuid",
-    "geteuid32", "lseek",     "_llseek",    "lstat",     "lstat64",     "newfstatat", "open",
-    "openat",    "pread64",   "pwrite64",   "readlink",  "readlinkat",  "rename",     "renameat",
-    "renameat2", "stat",      "stat64",     "statx",     "umask",       "unlink",     "unlinkat"};
+    "access",    "faccessat", "faccessat2",  "fchmod",     "fdatasync", "fsync",     "fstat64",
+    "fstatat64", "ftruncate", "ftruncate64", "getcwd",     "geteuid",   "geteuid32", "lseek",
+    "_llseek",   "lstat",     "lstat64",     "newfstatat", "open",      "openat",    "pread64",
+    "pwrite64",  "readlink",  "readlinkat",  "rename",     "renameat",  "renameat2", "stat",
+    "stat64",    "statx",     "umask",       "unlink",     "unlinkat"};
 
 /* What AddressSanitizer and UndefinedBehaviorSanitizer do beside: shadow memory, reports. A build
  * for tests; the real one does not have them. */
@@ -114,6 +114,20 @@ static void allow_descriptors(struct sandbox *sandbox)
     allow_if(sandbox, "fcntl", 1, &set_close);
 }
 
+/* A database: its files, and locks on them. */
+static void allow_database(struct sandbox *sandbox)
+{
+    static const int locks[] = {F_GETFD, F_GETLK, F_SETLK, F_SETLKW};
+
+    allow_all(sandbox, ledger_calls, sizeof(ledger_calls) / sizeof(ledger_calls[0]));
+    for (size_t i = 0; i < sizeof(locks) / sizeof(locks[0]); i++) {
+        const struct scmp_arg_cmp lock =
+            SCMP_A1(SCMP_CMP_MASKED_EQ, INT_BITS, (scmp_datum_t)locks[i]);
+        allow_if(sandbox, "fcntl", 1, &lock);
+        allow_if(sandbox, "fcntl64", 1, &lock);
+    }
+}
+
 /* abort(3) sends a signal, to the process itself. */
 static void allow_abort(struct sandbox *sandbox)
 {
@@ -147,7 +161,7 @@ static void add_rules(struct sandbox *sandbox, enum sandbox_role role)
         allow_sockets(sandbox);
     }
     if (role == SANDBOX_LEDGER)
-        allow_all(sandbox, ledger_calls, sizeof(ledger_calls) / sizeof(ledger_calls[0]));
+        allow_database(sandbox);
     if (SANITIZED)
         allow_all(sandbox, sanitizer_calls, sizeof(sanitizer_calls) / sizeof(sanitizer_calls[0]));
 }

@@ -6,6 +6,8 @@
 
 #include "policy/stress.h"
 
+#include "tls/sni_maps.h"
+
 #include "proxy/service_rules.h"
 
 static const struct {
@@ -100,6 +102,25 @@ static int service_set_proxies(struct service *service, struct diag *diag)
     return service->proxies != NULL ? 0 : -1;
 }
 
+/* Line ends and words that clients may not use. */
+static int service_set_rules(struct service *service, struct diag *diag)
+{
+    const struct config *config = service->config;
+
+    service->forbid_pipelining = config_bool(config, PARAM_smtpd_forbid_unauth_pipelining);
+    service->bare_newline =
+        bare_newline_from_word(config_str(config, PARAM_smtpd_forbid_bare_newline));
+    service->bare_newline_code =
+        (int)config_int(config, PARAM_smtpd_forbid_bare_newline_reject_code);
+    service->bare_newline_exempt = service_addresses(
+        config, PARAM_smtpd_forbid_bare_newline_exclusions, ADDRESS_LIST_NAMES_WARN, diag);
+    service->forbidden_commands =
+        word_list_load(config_param_name(PARAM_smtpd_forbidden_commands),
+                       config_str(config, PARAM_smtpd_forbidden_commands),
+                       config_origin(config, PARAM_smtpd_forbidden_commands), diag);
+    return service->bare_newline_exempt != NULL && service->forbidden_commands != NULL ? 0 : -1;
+}
+
 struct service *service_new(const char *name, const struct config *config,
                             const struct service *twin, struct diag *diag)
 {
@@ -113,8 +134,10 @@ struct service *service_new(const char *name, const struct config *config,
     service->upstream = upstream_new(config, diag);
     bool rules = service_rules_new(service, twin, diag) == 0;
     bool values = service_set_values(service, diag) == 0;
-    if (service->main.policy == NULL || service->upstream == NULL || !rules || !values ||
-        service_set_proxies(service, diag) != 0) {
+    bool behaviour = service_set_rules(service, diag) == 0;
+    bool made = service->main.policy != NULL && service->upstream != NULL && rules && values;
+    if (!made || !behaviour || service_set_proxies(service, diag) != 0 ||
+        service_read_names(service, diag) != 0) {
         service_free(service);
         return NULL;
     }
@@ -122,10 +145,7 @@ struct service *service_new(const char *name, const struct config *config,
     service->banner = config_str(config, PARAM_smtpd_banner);
     service->wrappermode = config_bool(config, PARAM_smtpd_tls_wrappermode);
     service->received_header = config_bool(config, PARAM_smtpd_tls_received_header);
-    service->forbid_pipelining = config_bool(config, PARAM_smtpd_forbid_unauth_pipelining);
     service->log_summary = loglevel_has_summary(config_str(config, PARAM_smtpd_tls_loglevel));
-    service->bare_newline =
-        bare_newline_from_word(config_str(config, PARAM_smtpd_forbid_bare_newline));
     service->line_limit = (size_t)config_int(config, PARAM_line_length_limit);
     return service;
 }
@@ -146,7 +166,10 @@ void service_free(struct service *service)
     service_values_free(&service->values);
     service_values_free(&service->stressed);
     address_list_free(service->proxies);
+    address_list_free(service->bare_newline_exempt);
+    word_list_free(service->forbidden_commands);
     service_rules_free(service);
+    tls_sni_list_free(service->names);
     tls_ticket_keys_unref(service->ticket_keys);
     free(service);
 }

@@ -14,12 +14,14 @@
 #include "policy/diag.h"
 #include "policy/policy_table.h"
 #include "policy/tls_policy.h"
+#include "policy/word_list.h"
 
 #include "tls/context.h"
 #include "tls/ticket_keys.h"
 
 #include "proxy/client_address.h"
 #include "proxy/data_stream.h"
+#include "proxy/second_chance.h"
 #include "proxy/service_values.h"
 #include "proxy/upstream.h"
 
@@ -39,6 +41,9 @@ struct service {
     bool owns_table;
     struct tls_rule *rules; /* by the table's settings index */
     size_t rule_count;
+    struct tls_rule *second; /* of RULES, the last: gatepost_second_chance; NULL: there is none */
+    struct second_chance_rules chance_rules;
+    struct tls_sni_list *names; /* tls_server_sni_maps as it was read; NULL: no TLS. Owned. */
     struct tls_ticket_keys *ticket_keys; /* of service_tickets; NULL: each context has its own */
     struct upstream *upstream;
     const char *hostname; /* myhostname */
@@ -48,7 +53,10 @@ struct service {
     bool forbid_pipelining; /* smtpd_forbid_unauth_pipelining */
     bool log_summary;       /* smtpd_tls_loglevel has "TLS connection established" */
     enum bare_newline bare_newline;
-    size_t line_limit;              /* line_length_limit */
+    int bare_newline_code;                    /* smtpd_forbid_bare_newline_reject_code */
+    struct address_list *bare_newline_exempt; /* smtpd_forbid_bare_newline_exclusions. Owned. */
+    struct word_list *forbidden_commands;     /* smtpd_forbidden_commands. Owned; NULL: none. */
+    size_t line_limit;                        /* line_length_limit */
     struct address_list *proxies;   /* gatepost_upstream_proxy_networks. Owned; NULL: a client's
                                        own address is that of its connection */
     bool stress_fixed;              /* the operator has said what $stress is */
@@ -63,6 +71,13 @@ struct service {
  */
 struct service *service_new(const char *name, const struct config *config,
                             const struct service *twin, struct diag *diag);
+
+/* Read tls_server_sni_maps, if some peer gets TLS; service_new does it. Returns 0, or -1 after
+ * reporting to DIAG. */
+int service_read_names(struct service *service, struct diag *diag);
+
+/* Tell EACH the paths of all files that certificates, keys and authorities are read from. */
+void service_each_credential_path(const struct service *service, tls_path_visitor *each, void *ctx);
 
 /*
  * Load certificates and keys: for the key process. If none is configured, self-signed ones in the

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "policy/peer_policy.h"
+#include "policy/second_chance_policy.h"
 
 /* The first line that has each of the table's settings: findings are about that line. */
 static void note_place(void *ctx, const struct policy_match *line, bool expired)
@@ -27,7 +28,7 @@ static int make_policies(struct service *service, struct diag *diag)
     if (service->rules == NULL)
         abort();
     policy_table_each(service->table, note_place, service);
-    for (size_t i = 0; i < service->rule_count; i++) {
+    for (size_t i = 0; i < policy_table_settings_count(service->table); i++) {
         const struct policy_settings *settings = policy_table_settings(service->table, i);
         struct tls_rule *rule = &service->rules[i];
         if (rule->place == NULL)
@@ -40,6 +41,31 @@ static int make_policies(struct service *service, struct diag *diag)
             status = -1;
     }
     return status;
+}
+
+/* The rule behind those of the table: gatepost_second_chance. */
+static int make_second(struct service *service, struct diag *diag)
+{
+    const struct config *config = service->config;
+    struct tls_rule *rule = &service->rules[service->rule_count];
+
+    if (service->main.policy == NULL || *config_str(config, PARAM_gatepost_second_chance) == '\0')
+        return 0;
+    if (asprintf(&rule->place, "%s: gatepost_second_chance",
+                 config_origin(config, PARAM_gatepost_second_chance)) < 0)
+        abort();
+    service->rule_count++; /* frees PLACE */
+    if (second_chance_policy_new(config, service->main.policy->level, rule->place, &rule->policy,
+                                 diag) != 0)
+        return -1;
+    service->second = rule;
+    service->chance_rules = (struct second_chance_rules){
+        .failures = (uint32_t)config_int(config, PARAM_gatepost_second_chance_failures),
+        .time = (uint32_t)config_time(config, PARAM_gatepost_second_chance_time),
+        .ipv4_prefix = (uint8_t)config_int(config, PARAM_smtpd_client_ipv4_prefix_length),
+        .ipv6_prefix = (uint8_t)config_int(config, PARAM_smtpd_client_ipv6_prefix_length),
+    };
+    return 0;
 }
 
 int service_rules_new(struct service *service, const struct service *twin, struct diag *diag)
@@ -56,7 +82,8 @@ int service_rules_new(struct service *service, const struct service *twin, struc
     if (service->table == NULL)
         return -1;
     service->rule_count = policy_table_settings_count(service->table);
-    return make_policies(service, diag);
+    int status = make_policies(service, diag);
+    return make_second(service, diag) == 0 ? status : -1;
 }
 
 int service_rules_load(struct service *service, const struct tls_credentials *credentials,

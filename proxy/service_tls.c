@@ -4,6 +4,8 @@
  */
 #include "policy/diag_once.h"
 
+#include "tls/sni_maps.h"
+
 #include "proxy/service.h"
 #include "proxy/service_rules.h"
 #include "proxy/service_tickets.h"
@@ -17,6 +19,28 @@ static bool service_has_tls(const struct service *service)
         has = has || (service->rules[i].policy != NULL &&
                       service->rules[i].policy->level != TLS_LEVEL_NONE);
     return has;
+}
+
+int service_read_names(struct service *service, struct diag *diag)
+{
+    const struct config *config = service->config;
+
+    if (!service_has_tls(service))
+        return 0;
+    service->names = tls_sni_list_read(config_str(config, PARAM_tls_server_sni_maps),
+                                       config_origin(config, PARAM_tls_server_sni_maps), diag);
+    return service->names != NULL ? 0 : -1;
+}
+
+void service_each_credential_path(const struct service *service, tls_path_visitor *each, void *ctx)
+{
+    if (!service_has_tls(service))
+        return;
+    tls_credentials_each_path(service->config, service->names, each, ctx);
+    tls_policy_each_path(service->main.policy, each, ctx);
+    for (size_t i = 0; i < service->rule_count; i++)
+        if (service->rules[i].policy != NULL)
+            tls_policy_each_path(service->rules[i].policy, each, ctx);
 }
 
 bool service_static_rsa(const struct service *service)
@@ -38,7 +62,8 @@ struct tls_credentials *service_load_credentials(const struct service *service, 
         return NULL;
     if (make_missing && tls_credentials_make(service->config, NULL, diag) != 0)
         return NULL;
-    struct tls_credentials *credentials = tls_credentials_load(service->config, diag);
+    struct tls_credentials *credentials =
+        tls_credentials_load(service->config, service->names, diag);
     if (credentials == NULL && diag->errors == errors)
         diag_warning(diag,
                      "%s: no certificate is configured (smtpd_tls_chain_files): a self-signed one "

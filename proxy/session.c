@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proxy/escape.h"
 #include "proxy/log.h"
+#include "proxy/session_chance.h"
 #include "proxy/session_internal.h"
 
 const char *session_namaddr(const struct session *session, char out[SESSION_NAMADDR_MAX])
@@ -14,6 +16,52 @@ const char *session_namaddr(const struct session *session, char out[SESSION_NAMA
     snprintf(out, SESSION_NAMADDR_MAX, "unknown[%s]",
              client_address_text(&session->client, address));
     return out;
+}
+
+const char *session_policy_place(const struct session *session, char out[SESSION_PLACE_MAX])
+{
+    const size_t most = SESSION_PLACE_MAX - sizeof(", line 4294967295");
+
+    if (session->policy_line == 0) {
+        snprintf(out, SESSION_PLACE_MAX, "%s",
+                 session->policy_file != NULL ? session->policy_file : "main configuration");
+        return out;
+    }
+    size_t length = strlen(session->policy_file);
+    snprintf(out, SESSION_PLACE_MAX, "%s, line %u",
+             session->policy_file + (length > most ? length - most : 0), session->policy_line);
+    return out;
+}
+
+void session_log_pipelining(struct session *session, const char *after, const char *text,
+                            size_t length)
+{
+    char namaddr[SESSION_NAMADDR_MAX];
+    char escaped[ESCAPE_TEXT_MAX];
+
+    session->pipelining_noted = true;
+    log_info("improper command pipelining after %s from %s: %s", after,
+             session_namaddr(session, namaddr), escape_text(text, length, escaped));
+}
+
+void session_log_reject(const struct session *session, const char *where, const char *what)
+{
+    char namaddr[SESSION_NAMADDR_MAX];
+    const char *helo = session->helo;
+
+    log_info("NOQUEUE: reject: %s from %s: %s; proto=%s%s%s%s", where,
+             session_namaddr(session, namaddr), what, session->esmtp ? "ESMTP" : "SMTP",
+             helo != NULL ? " helo=<" : "", helo != NULL ? helo : "", helo != NULL ? ">" : "");
+}
+
+/* smtpd_forbid_bare_newline, unless the client is one of its exclusions. */
+static enum bare_newline session_bare_newline(const struct session *session)
+{
+    const struct address_list *exempt = session->service->bare_newline_exempt;
+
+    if (exempt != NULL && address_list_match(exempt, session->client.family, session->client.bytes))
+        return BARE_NEWLINE_NO;
+    return session->service->bare_newline;
 }
 
 /* Both beginnings: what is so for every client. */
@@ -41,10 +89,13 @@ void session_begin(struct session *session, struct service *service,
 
     session_connect(session, service, tls_questions);
     session->rule = service_rule(service, &session->client, time(NULL), &match);
-    if (match.line != 0 && session->rule != &service->main) {
+    if (session->rule != &service->main) {
         session->policy_file = match.file;
         session->policy_line = match.line;
     }
+    if (admitted)
+        session_chance_begin(session);
+    session->bare_newline = session_bare_newline(session);
     if (!admitted) {
         session_limits_refuse_all(session);
     } else if (session->rule->reject) {
@@ -77,15 +128,10 @@ void session_begin_unknown(struct session *session, struct service *service,
 
 void session_greet(struct session *session, const char *pending, size_t pending_length)
 {
-    char namaddr[SESSION_NAMADDR_MAX];
-
     if (session->ending != SESSION_GOES_ON)
         return;
     if (pending_length > 0) {
-        session->pipelining_noted = true;
-        log_info("improper command pipelining after CONNECT from %s: %.*s",
-                 session_namaddr(session, namaddr),
-                 (int)(pending_length > 100 ? 100 : pending_length), pending);
+        session_log_pipelining(session, "CONNECT", pending, pending_length);
         if (session->service->forbid_pipelining) {
             session_last_words(session, SESSION_CLOSE_LINGER,
                                "554 5.5.0 Error: SMTP protocol synchronization");
@@ -144,6 +190,7 @@ void session_drop_relay(struct session *session)
     session->wants_backend = false;
     session->transaction = false;
     relay_free(relay);
+    session_record_end(session);
 }
 
 /* Between commands, with nothing under way: a pause in which the session can be ended. */
@@ -171,19 +218,19 @@ void session_run(struct session *session)
         progress = false;
         if (session->limits.pause)
             return;
-        if (session->relay != NULL)
-            progress = session_run_backend(session);
-        if (session->limits.pause)
-            return;
+        if (session->relay != NULL && session_run_backend(session)) {
+            progress = true; /* all that was said belongs to what was sent before */
+            continue;
+        }
         switch (session->state) {
         case SESSION_COMMAND:
         case SESSION_SKIP:
         case SESSION_AUTH:
-            progress = session_run_front(session) || progress;
+            progress = session_run_front(session);
             break;
         case SESSION_DATA:
         case SESSION_BDAT:
-            progress = session_run_content(session) || progress;
+            progress = session_run_content(session);
             break;
         case SESSION_WRAPPER:
         case SESSION_STARTTLS:
@@ -241,15 +288,49 @@ bool session_backend_idles(const struct session *session)
            session->relay->state == RELAY_READY && relay_head(session->relay) == NULL;
 }
 
+bool session_sends_verdict(const struct session *session)
+{
+    const struct relay *relay = session->relay;
+    const struct expect *head = relay != NULL ? relay_head(relay) : NULL;
+
+    return head != NULL && relay->state == RELAY_READY &&
+           (head->kind == EXPECT_END || head->kind == EXPECT_BDAT) && relay->sent < head->due;
+}
+
+double session_backend_patience(const struct session *session)
+{
+    const struct upstream *upstream = session->service->upstream;
+    const struct relay *relay = session->relay;
+
+    if (relay == NULL || relay->state != RELAY_SETUP)
+        return upstream->timeout;
+    return upstream_setup_patience(upstream, relay->backend, relay->tried);
+}
+
 bool session_is_lost(const struct session *session)
 {
     const struct relay *relay = session->relay;
+    const struct buffer *in = &session->client_in;
+    size_t length = buffer_length(in);
 
     if (!session->client_eof || session->ending != SESSION_GOES_ON)
         return false;
-    if (session->state != SESSION_COMMAND)
-        return true;
-    return !session->blocked && (relay == NULL || relay_head(relay) == NULL);
+    switch (session->state) {
+    case SESSION_COMMAND:
+    case SESSION_SKIP:
+        return !session->blocked && (relay == NULL || relay_head(relay) == NULL) &&
+               (length == 0 || memchr(buffer_data(in), '\n', length) == NULL ||
+                session_limits_sleeps(session));
+    case SESSION_DATA:
+    case SESSION_BDAT:
+        return length == 0; /* else the backend is slow to take what is there */
+    case SESSION_AUTH:
+    case SESSION_WRAPPER:
+    case SESSION_STARTTLS:
+    case SESSION_ENDING:
+        break;
+    }
+    return true;
 }
 
 void session_refuse(struct session *session)
@@ -269,9 +350,12 @@ void session_tls_established(struct session *session)
     free(session->helo);
     session->helo = NULL;
     session->esmtp = false;
+    session->promised = 0;
     session->authenticated = false;
+    session->chunks_refused = false;
     session->tls = true;
     session->requests++;
+    session_chance_established(session);
     const char *name = session->tls_questions->server_name(session);
     bool known = session->tls_questions->summary(session, &summary);
     if (session->service->log_summary && known)
@@ -305,6 +389,13 @@ void session_tls_failed(struct session *session)
 void session_client_eof(struct session *session)
 {
     session->client_eof = true;
+}
+
+void session_client_deaf(struct session *session)
+{
+    session->client_eof = true;
+    if (session->state == SESSION_COMMAND || session->state == SESSION_SKIP)
+        buffer_free(&session->client_in);
 }
 
 /* "NOQUEUE: lost connection after DATA (1234 bytes) from unknown[192.0.2.1]". */

@@ -17,9 +17,13 @@
 #include "proxy/buffer.h"
 #include "proxy/client_address.h"
 #include "proxy/relay.h"
+#include "proxy/second_chance.h"
 #include "proxy/service.h"
 #include "proxy/session_limits.h"
+#include "proxy/session_record.h"
 #include "proxy/smtp_command.h"
+#include "tls/conn.h"
+#include "tls/handshake_reason.h"
 #include "tls/summary.h"
 
 enum session_state {
@@ -62,6 +66,12 @@ struct session_tls {
     const char *(*refusal)(const struct session *session);
     /* The server name that the client asked for, if it can be shown; else "". */
     const char *(*server_name)(const struct session *session);
+    /* Why the handshake came to nothing, or the session was refused or broke for TLS's sake; NULL:
+     * it did not, or there was no TLS. For the end of the session, until then owned by the driver.
+     */
+    const struct tls_failure_reason *(*failure)(const struct session *session);
+    /* What is known of the client's certificate; false: it has shown none. */
+    bool (*ccert)(const struct session *session, struct tls_ccert_details *details);
 };
 
 /* Output that waits to be sent beyond this stops the intake from the other side: content to the
@@ -77,13 +87,16 @@ struct session {
     struct service *service;
     const struct service_values *values; /* that were in force when the client came */
     const struct tls_rule *rule;         /* what TLS holds for this client */
-    const char *policy_file;             /* the table's line that says it. Borrowed. */
-    unsigned policy_line;                /* 0: none does */
+    const char *policy_file;             /* where that stands: of the table's line... */
+    unsigned policy_line;                /* ...that applied; 0: in the main configuration */
     struct client_address client;
     struct client_address server;
+    enum bare_newline bare_newline; /* what holds for this client */
     const struct session_tls *tls_questions;
 
     struct session_limits limits;
+    struct session_record record;
+    struct second_chance *chance; /* borrowed; NULL: nobody has one */
 
     struct buffer client_in;
     struct buffer client_out;
@@ -106,20 +119,22 @@ struct session {
     bool pipelining_noted;
     bool draining;          /* gatepost is stopping: end at the next pause */
     const char *refusal;    /* the next command is answered with 421 and this */
+    unsigned promised;      /* extensions that EHLO's reply announced, a set of enum extension */
     char *helo;             /* HELO name. Owned; NULL: none was given. */
     char *discard;          /* content goes nowhere; this is the reply at its end. Owned. */
     bool discard_ends;      /* and that reply ends the session */
     enum smtp_verb where;   /* last recognized command */
     const char *where_text; /* "CONNECT", "DATA", "END-OF-MESSAGE": for "lost connection after" */
     bool bare_lf_noted;
-    uint32_t requests; /* changes whenever the client begins to be asked for something new */
+    bool chunks_refused; /* BDAT chunks are thrown away until LAST, or a new transaction */
+    uint32_t requests;   /* changes whenever the client begins to be asked for something new */
     struct session_count counts[SMTP_VERB_COUNT];
     struct session_tally tally;
 };
 
-/* A new session, in which the client, and of LIMITS what is shared, the slot and the time, are set
- * (and only that). Logs "connect from", finds the client's rule, and counts the client, unless that
- * was done (session_limits_admit) for the total. */
+/* A new session, in which the client, CHANCE, what is shared and the slot of LIMITS and RECORD, and
+ * the time of LIMITS, are set (and only that). Logs "connect from", finds the client's rule, and
+ * counts the client, unless that was done (session_limits_admit) for the total. */
 void session_begin(struct session *session, struct service *service,
                    const struct session_tls *tls_questions);
 
@@ -143,7 +158,14 @@ bool session_waits_for_backend(const struct session *session);
 /* True if a backend is in use, but nothing is under way with it. */
 bool session_backend_idles(const struct session *session);
 
-/* True if the client is gone and nothing that it still waits for is under way: end the session. */
+/* True if the end of a message waits to be sent to the backend. */
+bool session_sends_verdict(const struct session *session);
+
+/* How many seconds the backend may take for what it is waited for. */
+double session_backend_patience(const struct session *session);
+
+/* True if the client is gone and nothing that it still waits for is under way: end the session,
+ * once what is in client_out was sent. */
 bool session_is_lost(const struct session *session);
 
 /* --- what happened --------------------------------------------------------------------------- */
@@ -161,6 +183,8 @@ void session_backend_eof(struct session *session, int error);
 void session_backend_timeout(struct session *session);
 /* The client sent end of file (its pipelined commands are still answered). */
 void session_client_eof(struct session *session);
+/* Nothing can be sent to the client any more: it hears no replies to commands. */
+void session_client_deaf(struct session *session);
 /* The client was silent for too long; logged here. */
 void session_client_timeout(struct session *session);
 /* gatepost is stopping: end now, or after the transaction. FORCE: now. */
@@ -173,5 +197,10 @@ void session_end(struct session *session, const char *reason);
 /* "unknown[192.0.2.1]". Returns OUT. */
 #define SESSION_NAMADDR_MAX (CLIENT_ADDRESS_TEXT_MAX + 16)
 const char *session_namaddr(const struct session *session, char out[SESSION_NAMADDR_MAX]);
+
+/* Where the rule for this client stands: "main configuration", or "FILE, line N" (of a long FILE,
+ * the end). Returns OUT. */
+#define SESSION_PLACE_MAX 256
+const char *session_policy_place(const struct session *session, char out[SESSION_PLACE_MAX]);
 
 #endif

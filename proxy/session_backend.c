@@ -1,7 +1,6 @@
 /*
- * The backend's side of a session: setting the connection up, and telling the client what its
- * commands came to. Whatever a backend does, the client hears a well-formed reply, and 250 for a
- * message only if the backend said so.
+ * The backend's side of a session: telling the client what its commands came to. Whatever a backend
+ * does, the client hears a well-formed reply, and 250 for a message only if the backend said so.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,12 +9,6 @@
 #include "proxy/log.h"
 #include "proxy/session_internal.h"
 #include "proxy/smtp_reply.h"
-
-/* One complete reply as it stands in relay->in. */
-struct arrived {
-    const char *text;
-    struct smtp_reply reply;
-};
 
 /* The session is in the midst of a message's content. */
 static bool backend_in_content(const struct session *session)
@@ -29,8 +22,9 @@ void session_backend_broken(struct session *session, const char *why)
     char namaddr[SESSION_NAMADDR_MAX];
     char reply[600];
 
-    log_warning("backend %s: %s, for %s", service->upstream->name, why,
-                session_namaddr(session, namaddr));
+    log_warning("backend %s: %s, for %s",
+                session->relay != NULL ? session->relay->backend->name : service->upstream->name,
+                why, session_namaddr(session, namaddr));
     snprintf(reply, sizeof(reply), "421 4.3.2 %s Service currently unavailable", service->hostname);
     if (backend_in_content(session) && session->relay != NULL) {
         char *owned = malloc(strlen(reply) + 3);
@@ -48,7 +42,7 @@ void session_backend_broken(struct session *session, const char *why)
 static void backend_expectation(const struct session *session, char *out, size_t capacity)
 {
     const struct relay *relay = session->relay;
-    const struct expect *head = relay_head(relay);
+    const struct expect *head = relay->dealing ? &relay->asked : relay_head(relay);
 
     if (relay->state == RELAY_CONNECTING)
         snprintf(out, capacity, "while connecting");
@@ -64,19 +58,27 @@ static void backend_expectation(const struct session *session, char *out, size_t
         snprintf(out, capacity, "while nothing was asked of it");
 }
 
-/* Break off with WHAT and, behind it, what was being done. */
-static void backend_fail(struct session *session, const char *what)
+/* What a failure says about the backend. */
+static enum backend_fault backend_fault(const struct relay *relay)
+{
+    if (relay->state == RELAY_CONNECTING)
+        return BACKEND_FAULT_CONNECT;
+    return relay->setup.stage == BACKEND_SETUP_GREETING ? BACKEND_FAULT_GREETING
+                                                        : BACKEND_FAULT_SETUP;
+}
+
+void session_backend_fail(struct session *session, const char *what)
 {
     char doing[128];
     char why[512];
 
     backend_expectation(session, doing, sizeof(doing));
     snprintf(why, sizeof(why), "%s %s", what, doing);
-    session_backend_broken(session, why);
+    if (!session_setup_next(session, why, backend_fault(session->relay)))
+        session_backend_broken(session, why);
 }
 
-/* A reply that has no place in SMTP at this point. */
-static void backend_nonsense(struct session *session, const struct arrived *arrived)
+void session_backend_nonsense(struct session *session, const struct session_reply *arrived)
 {
     char what[200];
     int length = arrived->reply.length > 80 ? 80 : (int)arrived->reply.length;
@@ -84,11 +86,11 @@ static void backend_nonsense(struct session *session, const struct arrived *arri
     while (length > 0 && (arrived->text[length - 1] == '\n' || arrived->text[length - 1] == '\r'))
         length--;
     snprintf(what, sizeof(what), "unexpected reply \"%.*s\"", length, arrived->text);
-    backend_fail(session, what);
+    session_backend_fail(session, what);
 }
 
 /* The reply as the client will see it; malloc'ed. */
-static char *backend_normalized(const struct arrived *arrived, size_t *length)
+static char *backend_normalized(const struct session_reply *arrived, size_t *length)
 {
     char *text = malloc(2 * arrived->reply.length + 3);
     if (text == NULL)
@@ -99,7 +101,7 @@ static char *backend_normalized(const struct arrived *arrived, size_t *length)
 }
 
 /* Tell the client what the backend said. */
-static void backend_copy(struct session *session, const struct arrived *arrived)
+static void backend_copy(struct session *session, const struct session_reply *arrived)
 {
     size_t length;
     char *text = backend_normalized(arrived, &length);
@@ -109,124 +111,110 @@ static void backend_copy(struct session *session, const struct arrived *arrived)
     free(text);
 }
 
-/* Tell the client what its command VERB came to. A backend that says 421 or 521 hangs up, and so
- * does gatepost. */
-static void backend_pass_on(struct session *session, const struct arrived *arrived,
-                            enum smtp_verb verb)
+/* The last reply is written. */
+static void backend_end_session(struct session *session)
+{
+    session->state = SESSION_ENDING;
+    session->ending = SESSION_CLOSE_LINGER;
+}
+
+/* A backend that says 421 or 521 hangs up, and so does gatepost. */
+static bool backend_hangs_up(const struct session_reply *arrived)
+{
+    return arrived->reply.code == 421 || arrived->reply.code == 521;
+}
+
+void session_backend_pass_on(struct session *session, const struct session_reply *arrived,
+                             enum smtp_verb verb)
 {
     backend_copy(session, arrived);
     if (arrived->reply.code < 400)
         session_count_ok(session, verb);
-    if (arrived->reply.code == 421 || arrived->reply.code == 521) {
-        session->state = SESSION_ENDING;
-        session->ending = SESSION_CLOSE_LINGER;
-    }
-}
-
-/* The connection is set up: the client's commands may flow. */
-static void backend_ready(struct session *session)
-{
-    struct relay *relay = session->relay;
-    const struct capabilities *capabilities = &session->service->upstream->capabilities;
-
-    relay->state = RELAY_READY;
-    relay->pipelining = session->helo != NULL && session->esmtp && capabilities->pipelining;
-    relay->chunking = capabilities->chunking;
-    session->blocked = false;
-}
-
-/* The words of this session for the set-up. */
-static struct backend_setup_words backend_words(const struct session *session)
-{
-    return (struct backend_setup_words){
-        .handoff = session->service->upstream->handoff,
-        .hostname = session->service->hostname,
-        .client = &session->client,
-        .server = &session->server,
-        .helo = session->helo,
-        .esmtp = session->esmtp,
-    };
-}
-
-/* A reply while the connection is being set up. */
-static void backend_setup_arrived(struct session *session, const struct arrived *arrived)
-{
-    struct relay *relay = session->relay;
-    struct upstream *upstream = session->service->upstream;
-    const struct backend_setup_words words = backend_words(session);
-    char why[512];
-
-    switch (backend_setup_reply(&relay->setup, &words, arrived->reply.code, arrived->text,
-                                arrived->reply.length, &relay->out, &upstream->capabilities)) {
-    case BACKEND_SETUP_MORE:
-        return;
-    case BACKEND_SETUP_READY:
-        backend_ready(session);
-        return;
-    case BACKEND_SETUP_REFUSED:
-        backend_pass_on(session, arrived, SMTP_UNKNOWN);
-        session->state = SESSION_ENDING;
-        session->ending = SESSION_CLOSE_LINGER;
-        return;
-    case BACKEND_SETUP_UNTOLD:
-        snprintf(why, sizeof(why),
-                 "cannot be told the client's address, so that it would take every client for "
-                 "localhost (%.40s): %s; refusing",
-                 words.handoff == HANDOFF_XCLIENT ? "XCLIENT is not offered"
-                                                  : "the PROXY header was not understood",
-                 upstream_handoff_hint(words.handoff));
-        session_backend_broken(session, why);
-        return;
-    case BACKEND_SETUP_BROKEN:
-        backend_nonsense(session, arrived);
-        return;
-    }
+    if (backend_hangs_up(arrived))
+        backend_end_session(session);
 }
 
 /* A reply that nothing was sent for: before the end of the content, a verdict on it; or goodbye. */
-static void backend_unsolicited(struct session *session, const struct arrived *arrived)
+static void backend_unsolicited(struct session *session, const struct session_reply *arrived)
 {
     size_t length;
     int code = arrived->reply.code;
 
     if (backend_in_content(session) && code >= 400)
         session_discard_content(session, backend_normalized(arrived, &length),
-                                code == 421 || code == 521);
-    else if (!backend_in_content(session) && code == 421)
-        backend_pass_on(session, arrived, SMTP_UNKNOWN);
+                                backend_hangs_up(arrived));
+    else if (!backend_in_content(session) && backend_hangs_up(arrived))
+        session_backend_pass_on(session, arrived, SMTP_UNKNOWN);
     else
-        backend_nonsense(session, arrived);
+        session_backend_nonsense(session, arrived);
+}
+
+/* A reply that came before the whole of what it seems to answer was sent. It is no answer, unless
+ * it says no to a message that it has seen a part of, or goodbye. What was not sent then never
+ * will be, so this backend session is of no more use. */
+static void backend_early(struct session *session, const struct session_reply *arrived,
+                          enum expect_kind kind)
+{
+    bool message = kind == EXPECT_END || kind == EXPECT_BDAT;
+    bool last = session->relay->queue_length == 0;
+
+    if (!backend_hangs_up(arrived) && (arrived->reply.code < 400 || !message || !last)) {
+        session_backend_nonsense(session, arrived);
+    } else if (backend_in_content(session)) {
+        backend_unsolicited(session, arrived);
+    } else {
+        session_backend_pass_on(session, arrived, SMTP_DATA);
+        if (session->authenticated)
+            backend_end_session(session);
+        session_drop_relay(session);
+    }
 }
 
 /* The answer to EHLO or HELO in a session that already uses the backend. */
-static void backend_hello(struct session *session, const struct arrived *arrived,
+static void backend_hello(struct session *session, const struct session_reply *arrived,
                           enum smtp_verb verb)
 {
-    struct upstream *upstream = session->service->upstream;
-
+    if (arrived->reply.code >= 400) {
+        session_backend_pass_on(session, arrived, verb);
+        return;
+    }
     if (arrived->reply.code != 250) {
-        backend_pass_on(session, arrived, verb);
+        session_backend_nonsense(session, arrived);
         return;
     }
     if (verb == SMTP_EHLO)
-        capabilities_parse(&upstream->capabilities, arrived->text, arrived->reply.length);
-    backend_ready(session);
+        capabilities_parse(&session->relay->backend->capabilities, arrived->text,
+                           arrived->reply.length);
+    session_setup_ready(session);
     session_append_hello(session);
     session_count_ok(session, verb);
 }
 
-/* The reply to a part of a chunk that gatepost made: a complaint is kept for the chunk's end. */
-static void backend_chunk_part(struct session *session, const struct arrived *arrived)
+/* Does the part that was just answered belong to the chunk that the client is still sending? */
+static bool backend_is_present_chunk(const struct session *session)
+{
+    const struct relay *relay = session->relay;
+    unsigned chunks = 0;
+
+    for (unsigned i = 0; i < relay->queue_length; i++)
+        if (relay->queue[(relay->queue_head + i) % RELAY_QUEUE_MAX].kind == EXPECT_BDAT)
+            chunks++;
+    return session->state == SESSION_BDAT && chunks == (relay->chunk_passed ? 1 : 0);
+}
+
+/* The reply to a part of a chunk that gatepost made: a complaint is kept for the chunk's end, and
+ * what has not come yet need not be passed on. */
+static void backend_chunk_part(struct session *session, const struct session_reply *arrived)
 {
     struct relay *relay = session->relay;
     size_t length;
 
-    if (arrived->reply.code == 421 || arrived->reply.code == 521)
-        backend_pass_on(session, arrived, SMTP_BDAT);
+    if (backend_hangs_up(arrived))
+        session_backend_pass_on(session, arrived, SMTP_BDAT);
+    else if (arrived->reply.code >= 400 && backend_is_present_chunk(session))
+        session_discard_content(session, backend_normalized(arrived, &length), false);
     else if (arrived->reply.code >= 400 && relay->chunk_error == NULL)
         relay->chunk_error = backend_normalized(arrived, &length);
-    else if (arrived->reply.code >= 300 && arrived->reply.code < 400)
-        backend_nonsense(session, arrived);
 }
 
 /* A message has been accepted. */
@@ -239,14 +227,14 @@ static void backend_delivered(struct session *session)
 }
 
 /* The reply to a chunk of the client's. */
-static void backend_chunk(struct session *session, const struct arrived *arrived)
+static void backend_chunk(struct session *session, const struct session_reply *arrived)
 {
     struct relay *relay = session->relay;
     bool early = session->state == SESSION_BDAT && relay->chunk_passed && relay->queue_length == 0;
 
     if (early) {
         backend_unsolicited(session, arrived);
-    } else if (relay->chunk_error != NULL && arrived->reply.code != 421) {
+    } else if (relay->chunk_error != NULL && !backend_hangs_up(arrived)) {
         session_limits_reply(session, relay->chunk_error);
         buffer_append(&session->client_out, relay->chunk_error, strlen(relay->chunk_error));
         free(relay->chunk_error);
@@ -254,49 +242,58 @@ static void backend_chunk(struct session *session, const struct arrived *arrived
     } else {
         if (arrived->reply.code < 300 && !relay->chunked && session->state == SESSION_COMMAND)
             backend_delivered(session);
-        backend_pass_on(session, arrived, SMTP_BDAT);
+        session_backend_pass_on(session, arrived, SMTP_BDAT);
     }
-    if (!relay->chunked && session->state == SESSION_COMMAND)
+    if (session->relay != NULL && !relay->chunked && session->state == SESSION_COMMAND)
         session->transaction = false;
 }
 
+/* The end of data is there: the backend's verdict on the message. */
+static void backend_verdict(struct session *session, const struct session_reply *arrived)
+{
+    session->transaction = false;
+    if (arrived->reply.code < 300)
+        backend_delivered(session);
+    session_backend_pass_on(session, arrived, SMTP_DATA);
+}
+
+/* QUIT: whatever the answer is, it is the last. */
+static void backend_bye(struct session *session, const struct session_reply *arrived)
+{
+    session_backend_pass_on(session, arrived, SMTP_QUIT);
+    session->state = SESSION_ENDING;
+    session->ending = SESSION_CLOSE;
+}
+
 /* The reply to a command that is simply passed on; what it means for the transaction. */
-static void backend_plain(struct session *session, const struct arrived *arrived,
+static void backend_plain(struct session *session, const struct session_reply *arrived,
                           enum smtp_verb verb)
 {
-    if (arrived->reply.code >= 300 && arrived->reply.code < 400) {
-        backend_nonsense(session, arrived);
-        return;
-    }
     if (arrived->reply.code < 300 && verb == SMTP_MAIL)
         session->transaction = true;
     if (arrived->reply.code < 300 && verb == SMTP_RSET)
         session->transaction = false;
-    backend_pass_on(session, arrived, verb);
+    session_backend_pass_on(session, arrived, verb);
 }
 
 /* 354 opens the content; a success without content cannot be true. */
-static void backend_data(struct session *session, const struct arrived *arrived)
+static void backend_data(struct session *session, const struct session_reply *arrived)
 {
     if (arrived->reply.code == 354) {
         backend_copy(session, arrived);
         session_content_begin_data(session);
     } else if (arrived->reply.code >= 400) {
-        backend_pass_on(session, arrived, SMTP_DATA);
+        session_backend_pass_on(session, arrived, SMTP_DATA);
     } else {
-        backend_nonsense(session, arrived);
+        session_backend_nonsense(session, arrived);
     }
 }
 
 /* AUTH: 334 asks the client for one more line. */
-static void backend_auth(struct session *session, const struct arrived *arrived)
+static void backend_auth(struct session *session, const struct session_reply *arrived)
 {
     int code = arrived->reply.code;
 
-    if (code >= 300 && code != 334 && code < 400) {
-        backend_nonsense(session, arrived);
-        return;
-    }
     if (code == 334) {
         backend_copy(session, arrived);
         session->state = SESSION_AUTH;
@@ -304,27 +301,26 @@ static void backend_auth(struct session *session, const struct arrived *arrived)
     }
     if (code < 300)
         session->authenticated = true;
-    backend_pass_on(session, arrived, SMTP_AUTH);
+    session_backend_pass_on(session, arrived, SMTP_AUTH);
 }
 
-/* One complete reply in a session that is set up. */
-static void backend_arrived(struct session *session, const struct arrived *arrived)
+/* "Go on" is an answer to DATA and AUTH only. */
+static bool backend_is_misplaced(enum expect_kind kind, int code)
 {
-    struct relay *relay = session->relay;
-    const struct expect *head = relay_head(relay);
+    return code >= 300 && code < 400 && !(kind == EXPECT_DATA && code == 354) &&
+           !(kind == EXPECT_AUTH && code == 334);
+}
 
-    if (head == NULL) {
-        backend_unsolicited(session, arrived);
-        return;
-    }
-    const struct expect expected = *head;
-    relay_pop(relay);
-    switch (expected.kind) {
+/* The reply to what was EXPECTED. */
+static void backend_answered(struct session *session, const struct session_reply *arrived,
+                             const struct expect *expected)
+{
+    switch (expected->kind) {
     case EXPECT_REPLY:
-        backend_plain(session, arrived, expected.verb);
+        backend_plain(session, arrived, expected->verb);
         break;
     case EXPECT_HELLO:
-        backend_hello(session, arrived, expected.verb);
+        backend_hello(session, arrived, expected->verb);
         break;
     case EXPECT_AUTH:
         backend_auth(session, arrived);
@@ -339,23 +335,38 @@ static void backend_arrived(struct session *session, const struct arrived *arriv
         backend_chunk(session, arrived);
         break;
     case EXPECT_END:
-        if (arrived->reply.code >= 300 && arrived->reply.code < 400) {
-            backend_nonsense(session, arrived);
-            break;
-        }
-        session->transaction = false;
-        if (arrived->reply.code < 300)
-            backend_delivered(session);
-        backend_pass_on(session, arrived, SMTP_DATA);
+        backend_verdict(session, arrived);
         break;
     case EXPECT_QUIT:
-        backend_pass_on(session, arrived, SMTP_QUIT);
-        session->state = SESSION_ENDING;
-        session->ending = SESSION_CLOSE;
+        backend_bye(session, arrived);
         break;
     case EXPECT_LOCAL:
         break; /* answered by backend_answer_local, never at the head here */
     }
+}
+
+/* One complete reply in a session that is set up. */
+static void backend_arrived(struct session *session, const struct session_reply *arrived)
+{
+    struct relay *relay = session->relay;
+    const struct expect *head = relay_head(relay);
+
+    if (head == NULL) {
+        backend_unsolicited(session, arrived);
+        return;
+    }
+    const struct expect expected = relay->asked = *head;
+    bool sent = relay_was_sent(relay, head);
+    relay->dealing = true;
+    relay_pop(relay);
+    if (backend_is_misplaced(expected.kind, arrived->reply.code))
+        session_backend_nonsense(session, arrived);
+    else if (sent)
+        backend_answered(session, arrived, &expected);
+    else
+        backend_early(session, arrived, expected.kind);
+    if (session->relay == relay)
+        relay->dealing = false;
 }
 
 /* gatepost's own answers whose turn has come. */
@@ -380,7 +391,7 @@ static bool backend_answer_local(struct session *session)
 bool session_run_backend(struct session *session)
 {
     struct relay *relay = session->relay;
-    struct arrived arrived;
+    struct session_reply arrived;
 
     if (relay->state == RELAY_CONNECTING || relay->state == RELAY_LOST ||
         session->ending != SESSION_GOES_ON)
@@ -390,38 +401,36 @@ bool session_run_backend(struct session *session)
     if (buffer_length(&relay->in) == 0 ||
         buffer_length(&session->client_out) >= SESSION_REPLIES_HIGH)
         return false;
+    if (!relay->hearing) {
+        relay->hearing = true;
+        relay->began = relay->sent;
+    }
     arrived.text = buffer_data(&relay->in);
     switch (smtp_reply_parse(arrived.text, buffer_length(&relay->in), &arrived.reply)) {
     case SMTP_REPLY_MORE:
         return false;
     case SMTP_REPLY_BAD:
-        backend_fail(session, arrived.reply.error);
+        session_backend_fail(session, arrived.reply.error);
         return true;
     case SMTP_REPLY_DONE:
         break;
     }
     size_t length = arrived.reply.length;
+    relay->replies++;
     if (relay->state == RELAY_SETUP)
-        backend_setup_arrived(session, &arrived);
+        session_setup_reply(session, &arrived);
     else
         backend_arrived(session, &arrived);
-    if (session->relay == relay && buffer_length(&relay->in) >= length)
+    if (session->relay == relay && buffer_length(&relay->in) >= length) {
         buffer_consume(&relay->in, length);
+        relay->hearing = false;
+    }
     return true;
-}
-
-void session_backend_connected(struct session *session)
-{
-    const struct backend_setup_words words = backend_words(session);
-
-    session->relay->state = RELAY_SETUP;
-    if (!backend_setup_begin(&session->relay->setup, &words, &session->relay->out))
-        session_backend_broken(session, "cannot be told the client's address; refusing");
 }
 
 void session_backend_failed(struct session *session, const char *why)
 {
-    backend_fail(session, why);
+    session_backend_fail(session, why);
 }
 
 void session_backend_eof(struct session *session, int error)
@@ -433,18 +442,18 @@ void session_backend_eof(struct session *session, int error)
         session_drop_relay(session);
         session_last_words(session, SESSION_CLOSE, "221 2.0.0 Bye");
         session_count_ok(session, SMTP_QUIT);
-    } else if (relay->state == RELAY_READY && head == NULL && error == 0 && !session->transaction &&
+    } else if (relay->state == RELAY_READY && head == NULL && !session->transaction &&
                !session->authenticated && session->state == SESSION_COMMAND) {
         session_drop_relay(session); /* it had nothing to do; another is called when needed */
         session->backend_quit = false;
     } else {
         char what[128];
         snprintf(what, sizeof(what), "%s", error == 0 ? "connection closed" : strerror(error));
-        backend_fail(session, what);
+        session_backend_fail(session, what);
     }
 }
 
 void session_backend_timeout(struct session *session)
 {
-    backend_fail(session, "timeout");
+    session_backend_fail(session, "timeout");
 }

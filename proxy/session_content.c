@@ -40,14 +40,15 @@ static void content_begin(struct session *session, bool dot_mode)
     struct relay *relay = session->relay;
     size_t length = content_make_header(session);
 
-    data_stream_begin(&relay->stream, dot_mode, session->service->bare_newline,
-                      session->service->hostname, relay->header, length);
+    data_stream_begin(&relay->stream, dot_mode, session->bare_newline, session->service->hostname,
+                      relay->header, length);
 }
 
 void session_content_begin_data(struct session *session)
 {
     content_begin(session, true);
     session->state = SESSION_DATA;
+    session->blocked = false; /* what came before the 354 may have been content */
     session->where_text = "DATA";
     session->requests++;
 }
@@ -84,11 +85,13 @@ void session_discard_content(struct session *session, char *reply, bool ends)
     buffer_free(&session->relay->in);
 }
 
-/* The end of content that went nowhere: now the client listens. */
-static void content_end_discarded(struct session *session)
+/* The end of content that went nowhere: now the client listens. MORE: it may send more chunks of
+ * the message. */
+static void content_end_discarded(struct session *session, bool more)
 {
     char *reply = session->discard;
 
+    session->chunks_refused = more;
     session->discard = NULL;
     session_drop_relay(session);
     session->state = SESSION_COMMAND;
@@ -101,23 +104,60 @@ static void content_end_discarded(struct session *session)
     }
 }
 
-/* smtpd_forbid_bare_newline = reject or note. */
-static void content_check_bare_lf(struct session *session)
+const char *session_bare_lf_reply(const struct session *session,
+                                  char out[SESSION_BARE_LF_REPLY_MAX])
 {
-    const struct service *service = session->service;
-    char reply[600];
+    snprintf(out, SESSION_BARE_LF_REPLY_MAX, "%d 5.5.2 %s Error: bare <LF> received\r\n",
+             session->service->bare_newline_code, session->service->hostname);
+    return out;
+}
 
-    if (!session->relay->stream.bare_lf || session->discard != NULL)
-        return;
-    if (service->bare_newline == BARE_NEWLINE_NOTE)
-        session->bare_lf_noted = true;
-    if (service->bare_newline != BARE_NEWLINE_REJECT)
-        return;
-    snprintf(reply, sizeof(reply), "550 5.5.2 %s Error: bare <LF> received\r\n", service->hostname);
+/* Throw the content away that is still to come, and answer it with REPLY. */
+static void content_refuse(struct session *session, const char *reply, bool ends)
+{
     char *owned = strdup(reply);
     if (owned == NULL)
         log_fatal("out of memory for a reply");
-    session_discard_content(session, owned, false);
+    session_discard_content(session, owned, ends);
+}
+
+void session_content_refuse_chunk(struct session *session, uint64_t size, bool last)
+{
+    char reply[100];
+
+    session_drop_relay(session);
+    session->relay = relay_new(backend_choose(&session->service->upstream->list, 0));
+    session_content_begin_chunk(session, size, last);
+    snprintf(reply, sizeof(reply), "551 5.0.0 Discarded %llu bytes after earlier error\r\n",
+             (unsigned long long)size);
+    content_refuse(session, reply, false);
+}
+
+/* Whether a bare LF is in the content that may not be there. */
+static bool content_has_forbidden_lf(struct session *session)
+{
+    if (!session->relay->stream.bare_lf || session->discard != NULL)
+        return false;
+    if (session->bare_newline == BARE_NEWLINE_NOTE)
+        session->bare_lf_noted = true;
+    return session->bare_newline == BARE_NEWLINE_REJECT;
+}
+
+/* Refuse the message for its bare LF, as soon as everything before this chunk is answered. */
+static bool content_refuse_bare_lf(struct session *session)
+{
+    const struct relay *relay = session->relay;
+    const int code = session->service->bare_newline_code;
+    bool final = session->state == SESSION_DATA || relay->chunk_last;
+    char reply[SESSION_BARE_LF_REPLY_MAX];
+
+    if (session->state == SESSION_BDAT && relay->queue_length > (relay->chunk_passed ? 1U : 0U)) {
+        session->blocked = true;
+        return false;
+    }
+    session_log_reject(session, final ? "END-OF-MESSAGE" : "BDAT content", "bare <LF> received");
+    content_refuse(session, session_bare_lf_reply(session, reply), code == 521);
+    return true;
 }
 
 /* Content after DATA. */
@@ -146,14 +186,15 @@ static bool content_run_data(struct session *session)
     buffer_consume(in, consumed);
     if (session->discard == NULL) {
         buffer_commit(&relay->out, produced);
-        content_check_bare_lf(session);
+        if (content_has_forbidden_lf(session))
+            content_refuse_bare_lf(session);
     }
     if (status != DATA_STREAM_END)
         return ordinary > 0 || consumed > 0 || produced > 0;
     session->where_text = "END-OF-MESSAGE";
     session->requests++;
     if (session->discard != NULL) {
-        content_end_discarded(session);
+        content_end_discarded(session, false);
     } else {
         session->state = SESSION_COMMAND;
         relay_expect(relay, EXPECT_END, SMTP_DATA, NULL);
@@ -183,7 +224,7 @@ static void content_end_chunk(struct session *session)
         session->where_text = "END-OF-MESSAGE";
     }
     if (session->discard != NULL)
-        content_end_discarded(session);
+        content_end_discarded(session, !session->relay->chunk_last);
 }
 
 /* What remains of a chunk behind the message's header goes through as it is counted. */
@@ -199,14 +240,21 @@ static bool content_run_counted(struct session *session)
         length = (size_t)relay->chunk_left;
     if (length == 0 && relay->chunk_left > 0)
         return false;
-    if (session->discard == NULL && length > 0)
+    if (session->discard == NULL && length > 0) {
+        data_stream_look(&relay->stream, buffer_data(in), length);
+        if (content_has_forbidden_lf(session))
+            return true;
         buffer_move(&relay->out, in, length);
-    else if (length > 0)
+    } else if (length > 0) {
         buffer_consume(in, length);
+    }
     relay->stream.bytes_in += length;
     relay->chunk_left -= length;
-    if (relay->chunk_left == 0)
+    if (relay->chunk_left == 0) {
+        if (session->discard == NULL)
+            relay_expect_extend(relay); /* no reply counts before the last of it was sent */
         content_end_chunk(session);
+    }
     return true;
 }
 
@@ -244,6 +292,8 @@ static bool content_run_header_chunk(struct session *session)
                      DATA_STREAM_ROOM_MIN, &produced);
     buffer_consume(in, consumed);
     relay->chunk_left -= consumed;
+    if (content_has_forbidden_lf(session))
+        return true;
     if (relay->chunk_left > 0) {
         if (produced > 0)
             content_send_chunk(session, part, produced, false, EXPECT_CHUNK);
@@ -271,6 +321,8 @@ static bool content_run_bdat(struct session *session)
     struct relay *relay = session->relay;
 
     session->blocked = false;
+    if (content_has_forbidden_lf(session))
+        return content_refuse_bare_lf(session);
     if (relay->chunk_passed || session->discard != NULL)
         return content_run_counted(session);
     if (content_is_counted(&relay->stream) && relay->chunk_left > 0) {
@@ -286,6 +338,8 @@ static bool content_run_bdat(struct session *session)
 
 bool session_run_content(struct session *session)
 {
+    if (buffer_length(&session->client_out) >= SESSION_REPLIES_HIGH)
+        return false; /* replies that wait behind it must not be taken for later ones */
     if (session->state == SESSION_DATA)
         return content_run_data(session);
     return content_run_bdat(session);

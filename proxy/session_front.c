@@ -7,17 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proxy/escape.h"
+#include "proxy/extensions.h"
 #include "proxy/log.h"
 #include "proxy/session_internal.h"
 
 #define HELO_MAX 1024       /* longest HELO name that is passed on */
 #define AUTH_LINE_MAX 12288 /* RFC 4954 section 4 */
-
-/* How a command was dealt with. */
-enum verdict {
-    VERDICT_DONE,  /* consume the line */
-    VERDICT_BLOCK, /* leave it: something else must happen first */
-};
 
 /* A line as it stands in client_in. */
 struct line {
@@ -44,40 +40,6 @@ static bool front_next_line(const struct buffer *in, struct line *line)
     return true;
 }
 
-/* Nothing that went to the backend is unanswered. */
-static bool front_is_quiet(const struct session *session)
-{
-    return session->relay == NULL || relay_head(session->relay) == NULL;
-}
-
-/* Make sure that the backend is there and may be sent one more command. */
-static bool front_backend_ready(struct session *session)
-{
-    struct relay *relay = session->relay;
-
-    if (relay == NULL) {
-        session->relay = relay_new();
-        session->wants_backend = true;
-        return false;
-    }
-    if (relay->state != RELAY_READY || relay->barrier || relay_queue_full(relay) ||
-        buffer_length(&relay->out) >= SESSION_OUT_HIGH)
-        return false;
-    return relay_head(relay) == NULL || (relay->pipelining && session->esmtp);
-}
-
-/* Send a command line on and expect its reply. */
-static void front_forward(struct session *session, const struct smtp_command *command,
-                          const char *text, size_t length, enum expect_kind kind)
-{
-    struct relay *relay = session->relay;
-
-    buffer_append(&relay->out, text, length);
-    buffer_append(&relay->out, "\r\n", 2);
-    relay_expect(relay, kind, command->verb, NULL);
-    relay->barrier = smtp_verb_last(command->verb) || kind == EXPECT_AUTH;
-}
-
 void session_append_hello(struct session *session)
 {
     struct service *service = session->service;
@@ -94,7 +56,11 @@ void session_append_hello(struct session *session)
         .hide_auth = session->rule->policy->auth_only && !session->tls,
         .reserve = RECEIVED_TLS_RESERVE,
     };
-    size_t length = capabilities_reply(&service->upstream->capabilities, &view, reply);
+    const struct capabilities *capabilities = session->relay != NULL
+                                                  ? &session->relay->backend->capabilities
+                                                  : backend_capabilities(&service->upstream->list);
+    size_t length = capabilities_reply(capabilities, &view, reply);
+    session->promised = capabilities->extensions;
     buffer_append(&session->client_out, reply, length);
 }
 
@@ -108,55 +74,59 @@ static void front_set_helo(struct session *session, const struct smtp_command *c
     if (session->helo == NULL)
         log_fatal("out of memory for a HELO name");
     session->esmtp = command->verb == SMTP_EHLO;
+    session->promised = 0;
     session->transaction = false;
+    session->chunks_refused = false;
 }
 
 /* HELO and EHLO. */
-static enum verdict front_hello(struct session *session, const struct smtp_command *command)
+static enum session_verdict front_hello(struct session *session, const struct smtp_command *command)
 {
-    struct upstream *upstream = session->service->upstream;
+    const struct backend_list *backends = &session->service->upstream->list;
 
-    if (!front_is_quiet(session))
-        return VERDICT_BLOCK;
+    if (!session_is_quiet(session))
+        return SESSION_VERDICT_BLOCK;
     if (command->args_length == 0) {
         session_answer(session, command->verb,
                        command->verb == SMTP_EHLO ? "501 Syntax: EHLO hostname\r\n"
                                                   : "501 Syntax: HELO hostname\r\n");
-        return VERDICT_DONE;
+        return SESSION_VERDICT_DONE;
     }
     if (session->relay != NULL) {
-        if (!front_backend_ready(session))
-            return VERDICT_BLOCK;
+        if (!session_backend_ready(session))
+            return SESSION_VERDICT_BLOCK;
         front_set_helo(session, command);
         session_content_reset(session->relay);
         size_t length =
             (size_t)(command->args - buffer_data(&session->client_in)) + strlen(session->helo);
-        front_forward(session, command, buffer_data(&session->client_in), length, EXPECT_HELLO);
-        return VERDICT_DONE;
+        session_forward(session, command, buffer_data(&session->client_in), length, EXPECT_HELLO);
+        return SESSION_VERDICT_DONE;
     }
-    if (command->verb == SMTP_EHLO && !upstream->capabilities.known) {
-        if (!upstream->unreachable) {
+    if (command->verb == SMTP_EHLO && backend_capabilities(backends) == NULL) {
+        if (!backend_is_hopeless(backends)) {
             session->wants_capabilities = true;
-            return VERDICT_BLOCK;
+            return SESSION_VERDICT_BLOCK;
         }
         session_last_words(session, SESSION_CLOSE_LINGER,
                            "421 4.3.2 %s Service currently unavailable",
                            session->service->hostname);
-        return VERDICT_DONE;
+        return SESSION_VERDICT_DONE;
     }
     front_set_helo(session, command);
     session_append_hello(session);
     session_count_ok(session, command->verb);
-    return VERDICT_DONE;
+    return SESSION_VERDICT_DONE;
 }
 
 /* STARTTLS (RFC 3207), with Postfix's answers in Postfix's order. What stands behind it in the same
  * flight would be cleartext posing as protected: that ends the session (CVE-2011-0411). */
-static enum verdict front_starttls(struct session *session, const struct smtp_command *command,
-                                   bool more_input)
+static enum session_verdict
+front_starttls(struct session *session, const struct smtp_command *command, const struct line *line)
 {
-    if (!front_is_quiet(session))
-        return VERDICT_BLOCK;
+    size_t more = buffer_length(&session->client_in) - line->consumes;
+
+    if (!session_is_quiet(session))
+        return SESSION_VERDICT_BLOCK;
     if (command->args_length > 0) {
         session_answer(session, SMTP_STARTTLS, "501 5.5.4 Syntax: STARTTLS\r\n");
     } else if (session->tls) {
@@ -166,10 +136,9 @@ static enum verdict front_starttls(struct session *session, const struct smtp_co
     } else if (session->rule->tls == NULL) {
         session_answer(session, SMTP_STARTTLS,
                        "454 4.7.0 TLS not available due to local problem\r\n");
-    } else if (more_input) {
-        char namaddr[SESSION_NAMADDR_MAX];
-        log_info("improper command pipelining after STARTTLS from %s",
-                 session_namaddr(session, namaddr));
+    } else if (more > 0) {
+        session_log_pipelining(session, "STARTTLS",
+                               buffer_data(&session->client_in) + line->consumes, more);
         session_last_words(session, SESSION_CLOSE_LINGER,
                            "554 5.5.0 Error: SMTP protocol synchronization");
     } else if (session_limits_starttls(session)) {
@@ -178,118 +147,76 @@ static enum verdict front_starttls(struct session *session, const struct smtp_co
         buffer_printf(&session->client_out, "220 2.0.0 Ready to start TLS\r\n");
         session->state = SESSION_STARTTLS;
     }
-    return VERDICT_DONE;
+    return SESSION_VERDICT_DONE;
 }
 
 /* AUTH, where this hop allows it, is the backend's business (RFC 4954). */
-static enum verdict front_auth(struct session *session, const struct smtp_command *command)
+static enum session_verdict front_auth(struct session *session, const struct smtp_command *command)
 {
     if (session->rule->policy->auth_only && !session->tls) {
         session_answer(session, SMTP_AUTH, "503 5.5.1 Error: authentication not enabled\r\n");
-        return VERDICT_DONE;
+        return SESSION_VERDICT_DONE;
     }
-    if (!front_is_quiet(session) || !front_backend_ready(session))
-        return VERDICT_BLOCK;
-    front_forward(session, command, buffer_data(&session->client_in), command->length, EXPECT_AUTH);
-    return VERDICT_DONE;
-}
-
-/* MAIL: its SIZE= must count what gatepost adds (RFC 1870). */
-static enum verdict front_mail(struct session *session, const struct smtp_command *command)
-{
-    const char *line = buffer_data(&session->client_in);
-
-    if (!session_limits_mail(session)) {
-        if (!front_is_quiet(session))
-            return VERDICT_BLOCK;
-        session_limits_refuse_mail(session);
-        return VERDICT_DONE;
-    }
-    if (!front_backend_ready(session))
-        return VERDICT_BLOCK;
-    session_content_reset(session->relay);
-    size_t capacity = command->length + 32;
-    char *changed = malloc(capacity);
-    if (changed == NULL)
-        log_fatal("out of memory for a command");
-    size_t length = smtp_mail_add_size(line, command->length,
-                                       session_header_length(session) + SESSION_ADDED_MARGIN,
-                                       changed, capacity);
-    if (length == 0)
-        front_forward(session, command, line, command->length, EXPECT_REPLY);
-    else
-        front_forward(session, command, changed, length, EXPECT_REPLY);
-    free(changed);
-    return VERDICT_DONE;
-}
-
-/* BDAT (RFC 3030): if the length of what follows cannot be known, the session cannot go on. */
-static enum verdict front_bdat(struct session *session, const struct smtp_command *command)
-{
-    uint64_t size;
-    bool last;
-
-    if (smtp_bdat_parse(command, &size, &last) != 0) {
-        session_last_words(session, SESSION_CLOSE_LINGER, "521 5.5.4 Syntax: BDAT count [LAST]");
-        return VERDICT_DONE;
-    }
-    if (!front_backend_ready(session))
-        return VERDICT_BLOCK;
-    if (!session->relay->chunking) {
-        session_last_words(session, SESSION_CLOSE_LINGER,
-                           "521 5.5.1 Error: command not implemented");
-        return VERDICT_DONE;
-    }
-    session->where_text = "BDAT";
-    session_content_begin_chunk(session, size, last);
-    return VERDICT_DONE;
+    if (!session_is_quiet(session) || !session_backend_ready(session))
+        return SESSION_VERDICT_BLOCK;
+    session_forward(session, command, buffer_data(&session->client_in), command->length,
+                    EXPECT_AUTH);
+    return SESSION_VERDICT_DONE;
 }
 
 /* NOOP, RSET and QUIT need no backend unless one is in use. */
-static enum verdict front_simple(struct session *session, const struct smtp_command *command)
+static enum session_verdict front_simple(struct session *session,
+                                         const struct smtp_command *command)
 {
     if (session->relay != NULL) {
-        if (!front_backend_ready(session))
-            return VERDICT_BLOCK;
+        if (!session_backend_ready(session))
+            return SESSION_VERDICT_BLOCK;
         if (command->verb == SMTP_RSET)
             session_content_reset(session->relay);
-        front_forward(session, command, buffer_data(&session->client_in), command->length,
-                      command->verb == SMTP_QUIT ? EXPECT_QUIT : EXPECT_REPLY);
+        session_forward(session, command, buffer_data(&session->client_in), command->length,
+                        command->verb == SMTP_QUIT ? EXPECT_QUIT : EXPECT_REPLY);
     } else if (command->verb == SMTP_QUIT) {
         session_last_words(session, SESSION_CLOSE, "221 2.0.0 Bye");
         session_count_ok(session, SMTP_QUIT);
     } else {
         session_answer(session, command->verb, "250 2.0.0 Ok\r\n");
     }
-    return VERDICT_DONE;
+    return SESSION_VERDICT_DONE;
 }
 
 /* Everything else is passed on as it stands. */
-static enum verdict front_pass(struct session *session, const struct smtp_command *command)
+static enum session_verdict front_pass(struct session *session, const struct smtp_command *command)
 {
-    if (!front_backend_ready(session))
-        return VERDICT_BLOCK;
-    front_forward(session, command, buffer_data(&session->client_in), command->length,
-                  command->verb == SMTP_DATA ? EXPECT_DATA : EXPECT_REPLY);
-    return VERDICT_DONE;
+    enum session_verdict verdict;
+
+    if (!session_backend_ready(session))
+        return SESSION_VERDICT_BLOCK;
+    if (command->verb == SMTP_RCPT &&
+        !session_keeps_promise(session, extensions_used(command), &verdict))
+        return verdict;
+    session_forward(session, command, buffer_data(&session->client_in), command->length,
+                    command->verb == SMTP_DATA ? EXPECT_DATA : EXPECT_REPLY);
+    return SESSION_VERDICT_DONE;
 }
 
 /* A command that gatepost may carry out. */
-static enum verdict front_dispatch(struct session *session, const struct smtp_command *command,
-                                   bool more_input)
+static enum session_verdict
+front_dispatch(struct session *session, const struct smtp_command *command, const struct line *line)
 {
+    if (command->verb == SMTP_RSET)
+        session->chunks_refused = false;
     switch (command->verb) {
     case SMTP_HELO:
     case SMTP_EHLO:
         return front_hello(session, command);
     case SMTP_STARTTLS:
-        return front_starttls(session, command, more_input);
+        return front_starttls(session, command, line);
     case SMTP_AUTH:
         return front_auth(session, command);
     case SMTP_MAIL:
-        return front_mail(session, command);
+        return session_command_mail(session, command);
     case SMTP_BDAT:
-        return front_bdat(session, command);
+        return session_command_bdat(session, command);
     case SMTP_NOOP:
     case SMTP_RSET:
     case SMTP_QUIT:
@@ -297,7 +224,7 @@ static enum verdict front_dispatch(struct session *session, const struct smtp_co
     case SMTP_XCLIENT:
     case SMTP_XFORWARD:
         session_answer(session, command->verb, "500 5.5.2 Error: command not recognized\r\n");
-        return VERDICT_DONE;
+        return SESSION_VERDICT_DONE;
     case SMTP_RCPT:
     case SMTP_DATA:
     case SMTP_VRFY:
@@ -311,104 +238,173 @@ static enum verdict front_dispatch(struct session *session, const struct smtp_co
 }
 
 /* Input behind a command that must be the last of its group, or in a session that never said EHLO
- * (RFC 2920; smtpd_forbid_unauth_pipelining). True if that ends the session. */
-static bool front_is_unsynchronized(struct session *session, const struct smtp_command *command,
-                                    const struct line *line)
+ * (RFC 2920; Postfix's table). */
+static bool front_is_unsynchronized(const struct session *session,
+                                    const struct smtp_command *command, const struct line *line)
+{
+    return buffer_length(&session->client_in) > line->consumes && !session->pipelining_noted &&
+           (smtp_verb_last(command->verb) || !session->esmtp) && command->verb != SMTP_STARTTLS &&
+           command->verb != SMTP_UNKNOWN;
+}
+
+/* The log line about that; smtpd_forbid_unauth_pipelining. */
+static void front_unsynchronized(struct session *session, const struct smtp_command *command,
+                                 const struct line *line)
 {
     const struct buffer *in = &session->client_in;
-    char namaddr[SESSION_NAMADDR_MAX];
-    size_t more = buffer_length(in) - line->consumes;
 
-    if (more == 0 || session->pipelining_noted ||
-        !(smtp_verb_last(command->verb) || !session->esmtp) || command->verb == SMTP_STARTTLS)
-        return false;
-    session->pipelining_noted = true;
-    log_info("improper command pipelining after %s from %s: %.*s", smtp_verb_name(command->verb),
-             session_namaddr(session, namaddr), (int)(more > 100 ? 100 : more),
-             buffer_data(in) + line->consumes);
-    if (!session->service->forbid_pipelining)
-        return false;
+    session_log_pipelining(session, smtp_verb_name(command->verb), buffer_data(in) + line->consumes,
+                           buffer_length(in) - line->consumes);
+    if (session->service->forbid_pipelining)
+        session_last_words(session, SESSION_CLOSE_LINGER,
+                           "554 5.5.0 Error: SMTP protocol synchronization");
+}
+
+/* What no SMTP client sends (smtpd_forbidden_commands, header lines). */
+static bool front_is_forbidden(const struct session *session, const struct smtp_command *command)
+{
+    const struct word_list *forbidden = session->service->forbidden_commands;
+
+    return command->verb == SMTP_UNKNOWN && !command->empty &&
+           (smtp_command_is_header(command) ||
+            (forbidden != NULL && word_list_match(forbidden, command->word, command->word_length)));
+}
+
+/* The last words to who sends that. */
+static void front_forbidden(struct session *session, const struct line *line)
+{
+    char namaddr[SESSION_NAMADDR_MAX];
+    char escaped[ESCAPE_TEXT_MAX];
+
+    session->counts[SMTP_UNKNOWN].total++;
+    session->where_text = "UNKNOWN";
+    log_warning("non-SMTP command from %s: %.100s", session_namaddr(session, namaddr),
+                escape_text(line->text, line->length, escaped));
     session_last_words(session, SESSION_CLOSE_LINGER,
-                       "554 5.5.0 Error: SMTP protocol synchronization");
+                       "221 2.7.0 Error: I can break rules, too. Goodbye.");
+}
+
+/* A bare LF ended a command line: the last words about that. */
+static void front_bare_lf(struct session *session)
+{
+    char reply[SESSION_BARE_LF_REPLY_MAX];
+
+    session_log_reject(session, session->where_text, "bare <LF> received");
+    session_bare_lf_reply(session, reply);
+    session_last_words(session, SESSION_CLOSE_LINGER, "%.*s", (int)strlen(reply) - 2, reply);
+}
+
+/* Whether LINE is the last one that is read, since it breaks a rule; if so, it is answered, in its
+ * turn behind the replies that are still due (*VERDICT). */
+static bool front_ends_session(struct session *session, const struct smtp_command *command,
+                               const struct line *line, enum session_verdict *verdict)
+{
+    bool bare_lf = line->bare_lf && session->bare_newline == BARE_NEWLINE_REJECT;
+    bool forbidden = !bare_lf && front_is_forbidden(session, command);
+
+    if (!bare_lf && !forbidden)
+        return false;
+    *verdict = session_is_quiet(session) ? SESSION_VERDICT_DONE : SESSION_VERDICT_BLOCK;
+    if (*verdict == SESSION_VERDICT_DONE && bare_lf)
+        front_bare_lf(session);
+    else if (*verdict == SESSION_VERDICT_DONE)
+        front_forbidden(session, line);
     return true;
 }
 
-/* A bare LF ended a command line. True if that ends the session. */
-static bool front_bare_lf(struct session *session)
+/* Whether COMMAND may not be used before TLS. */
+static bool front_needs_tls(const struct session *session, const struct smtp_command *command)
 {
-    switch (session->service->bare_newline) {
-    case BARE_NEWLINE_REJECT:
-        session_last_words(session, SESSION_CLOSE_LINGER, "550 5.5.2 %s Error: bare <LF> received",
-                           session->service->hostname);
-        return true;
-    case BARE_NEWLINE_NOTE:
-        session->bare_lf_noted = true;
-        break;
-    case BARE_NEWLINE_NO:
-    case BARE_NEWLINE_NORMALIZE:
-        break;
-    }
-    return false;
+    return session->rule->policy->level == TLS_LEVEL_ENCRYPT && !session->tls &&
+           (command->verb == SMTP_UNKNOWN || !smtp_verb_pre_tls(command->verb));
+}
+
+/* The answer then. */
+static void front_refuse_cleartext(struct session *session, const struct smtp_command *command)
+{
+    session_answer(session, command->verb,
+                   command->verb == SMTP_UNKNOWN
+                       ? "500 5.5.2 Error: command not recognized\r\n"
+                       : "530 5.7.0 Must issue a STARTTLS command first\r\n");
+    session->counts[command->verb].total++;
+}
+
+/* A command was dealt with. */
+static void front_count(struct session *session, enum smtp_verb verb)
+{
+    session->counts[verb].total++;
+    session->where = verb;
+    session->where_text = smtp_verb_name(verb);
+    session_limits_command(session, verb);
 }
 
 /* One command line. */
-static enum verdict front_command(struct session *session, const struct line *line)
+static enum session_verdict front_command(struct session *session, const struct line *line)
 {
     struct smtp_command command;
-    enum verdict verdict;
+    enum session_verdict verdict;
 
     if (session->refusal != NULL) {
         session_refuse(session);
-        return VERDICT_DONE;
+        return SESSION_VERDICT_DONE;
     }
-    if (line->bare_lf && front_bare_lf(session))
-        return VERDICT_DONE;
+    if (line->bare_lf && session->bare_newline == BARE_NEWLINE_NOTE)
+        session->bare_lf_noted = true;
     smtp_command_parse(line->text, line->length, &command);
-    bool more_input = buffer_length(&session->client_in) > line->consumes;
+    if (front_ends_session(session, &command, line, &verdict))
+        return verdict;
     if (session->relay != NULL && relay_queue_full(session->relay))
-        return VERDICT_BLOCK;
+        return SESSION_VERDICT_BLOCK;
     if (command.empty) {
         session_answer(session, SMTP_UNKNOWN, "500 5.5.2 Error: bad syntax\r\n");
         session->counts[SMTP_UNKNOWN].total++;
-        return VERDICT_DONE;
+        return SESSION_VERDICT_DONE;
     }
-    if (session->rule->policy->level == TLS_LEVEL_ENCRYPT && !session->tls &&
-        (command.verb == SMTP_UNKNOWN || !smtp_verb_pre_tls(command.verb))) {
-        session_answer(session, command.verb,
-                       command.verb == SMTP_UNKNOWN
-                           ? "500 5.5.2 Error: command not recognized\r\n"
-                           : "530 5.7.0 Must issue a STARTTLS command first\r\n");
-        session->counts[command.verb].total++;
-        return VERDICT_DONE;
+    if (front_needs_tls(session, &command)) {
+        front_refuse_cleartext(session, &command);
+        return SESSION_VERDICT_DONE;
     }
-    if (front_is_unsynchronized(session, &command, line))
-        return VERDICT_DONE;
-    verdict = front_dispatch(session, &command, more_input);
-    if (verdict == VERDICT_DONE) {
-        session->counts[command.verb].total++;
-        session->where = command.verb;
-        session->where_text = smtp_verb_name(command.verb);
-        session_limits_command(session, command.verb);
+    if (front_is_unsynchronized(session, &command, line)) {
+        if (session->service->forbid_pipelining && !session_is_quiet(session))
+            return SESSION_VERDICT_BLOCK;
+        front_unsynchronized(session, &command, line);
+        if (session->ending != SESSION_GOES_ON)
+            return SESSION_VERDICT_DONE;
     }
+    verdict = front_dispatch(session, &command, line);
+    if (verdict == SESSION_VERDICT_DONE)
+        front_count(session, command.verb);
     return verdict;
 }
 
+void session_command_answered(struct session *session)
+{
+    struct smtp_command command;
+    struct line line;
+
+    if (!front_next_line(&session->client_in, &line))
+        return;
+    smtp_command_parse(line.text, line.length, &command);
+    front_count(session, command.verb);
+    buffer_consume(&session->client_in, line.consumes);
+}
+
 /* One line of an AUTH exchange: nobody's business but the backend's. */
-static enum verdict front_auth_line(struct session *session, const struct line *line)
+static enum session_verdict front_auth_line(struct session *session, const struct line *line)
 {
     struct relay *relay = session->relay;
 
     if (memchr(line->text, '\0', line->length) != NULL ||
         memchr(line->text, '\r', line->length) != NULL) {
         session_last_words(session, SESSION_CLOSE_LINGER, "501 5.5.2 Error: bad syntax");
-        return VERDICT_DONE;
+        return SESSION_VERDICT_DONE;
     }
     buffer_append(&relay->out, line->text, line->length);
     buffer_append(&relay->out, "\r\n", 2);
     relay_expect(relay, EXPECT_AUTH, SMTP_AUTH, NULL);
     relay->barrier = true;
     session->state = SESSION_COMMAND;
-    return VERDICT_DONE;
+    return SESSION_VERDICT_DONE;
 }
 
 /* More than a line's worth of input without a line end. */
@@ -448,6 +444,14 @@ size_t session_line_max(const struct session *session)
     return (session->state == SESSION_AUTH ? AUTH_LINE_MAX : session->service->line_limit) + 2;
 }
 
+/* The next line may belong to an AUTH exchange, or be content: the backend has to say so. */
+static bool front_next_is_no_command(const struct session *session)
+{
+    const struct expect *last = session->relay != NULL ? relay_last(session->relay) : NULL;
+
+    return last != NULL && (last->kind == EXPECT_AUTH || last->kind == EXPECT_DATA);
+}
+
 bool session_run_front(struct session *session)
 {
     struct line line;
@@ -456,13 +460,12 @@ bool session_run_front(struct session *session)
     session->blocked = false;
     if (session->state == SESSION_SKIP)
         return front_skip(session);
-    if (session->state == SESSION_COMMAND && session->relay != NULL && session->relay->barrier &&
-        relay_head(session->relay) != NULL && relay_head(session->relay)->kind == EXPECT_AUTH) {
-        session->blocked = true; /* the next line may belong to the AUTH exchange */
+    if (session->state == SESSION_COMMAND && front_next_is_no_command(session)) {
+        session->blocked = true;
         return false;
     }
     if (session->state == SESSION_COMMAND && session_limits_exhausted(session)) {
-        session->blocked = !front_is_quiet(session);
+        session->blocked = !session_is_quiet(session);
         if (!session->blocked)
             session_limits_refuse_errors(session);
         return !session->blocked;
@@ -477,9 +480,9 @@ bool session_run_front(struct session *session)
     if (!complete)
         return false;
     bool exchange = session->state == SESSION_AUTH; /* with Postfix, the lines of one request */
-    enum verdict verdict =
+    enum session_verdict verdict =
         exchange ? front_auth_line(session, &line) : front_command(session, &line);
-    if (verdict == VERDICT_BLOCK) {
+    if (verdict == SESSION_VERDICT_BLOCK) {
         session->blocked = true;
         return false;
     }

@@ -6,12 +6,30 @@
 #define GATEPOST_PROXY_SESSION_INTERNAL_H
 
 #include "proxy/session.h"
+#include "proxy/smtp_reply.h"
+
+/* One complete reply as it stands in relay->in. */
+struct session_reply {
+    const char *text;
+    struct smtp_reply reply;
+};
+
+/* How a command was dealt with. */
+enum session_verdict {
+    SESSION_VERDICT_DONE,  /* consume the line */
+    SESSION_VERDICT_BLOCK, /* leave it: something else must happen first */
+};
 
 /* Each returns true if it got something done: call again. */
 bool session_run_front(struct session *session);   /* session_front.c: command lines */
 bool session_run_content(struct session *session); /* session_content.c: DATA and BDAT */
 bool session_run_backend(struct session *session); /* session_backend.c: replies */
 
+/* "improper command pipelining after AFTER from NAMADDR: TEXT", once a session. */
+void session_log_pipelining(struct session *session, const char *after, const char *text,
+                            size_t length);
+/* "NOQUEUE: reject: WHERE from NAMADDR: WHAT; ...". */
+void session_log_reject(const struct session *session, const char *where, const char *what);
 /* The most input without a line end that may still become a good line. */
 size_t session_line_max(const struct session *session);
 
@@ -34,6 +52,46 @@ void session_refuse(struct session *session);
  * content the client is heard out first. */
 void session_backend_broken(struct session *session, const char *why);
 
+/* The command that waits at the head of client_in was answered without having been sent on. */
+void session_command_answered(struct session *session);
+
+/* Nothing that went to the backend is unanswered. */
+bool session_is_quiet(const struct session *session);
+/* Make sure that the backend is there and may be sent one more command; else false. */
+bool session_backend_ready(struct session *session);
+/* Send the command line TEXT on and expect its reply. */
+void session_forward(struct session *session, const struct smtp_command *command, const char *text,
+                     size_t length, enum expect_kind kind);
+/* Has the session's backend what the client was promised and now uses, the extensions USED? If not
+ * the session ends with 421, since the backend's 5xx would be final where another session may do;
+ * *VERDICT says how. */
+bool session_keeps_promise(struct session *session, unsigned used, enum session_verdict *verdict);
+/* MAIL: its SIZE= must count what gatepost adds (RFC 1870). */
+enum session_verdict session_command_mail(struct session *session,
+                                          const struct smtp_command *command);
+/* BDAT (RFC 3030): if the length of what follows cannot be known, the session cannot go on. */
+enum session_verdict session_command_bdat(struct session *session,
+                                          const struct smtp_command *command);
+
+/* Begin to use a backend. The driver connects to it. */
+void session_setup_begin(struct session *session);
+/* A reply while the connection is being set up. */
+void session_setup_reply(struct session *session, const struct session_reply *reply);
+/* The connection could not be set up because of WHY; FAULT: what that says about the backend, for
+ * others. True if another backend is tried instead. */
+bool session_setup_next(struct session *session, const char *why, enum backend_fault fault);
+/* The connection is set up: the client's commands may flow. */
+void session_setup_ready(struct session *session);
+
+/* Break off with WHAT and, behind it, what was being done. */
+void session_backend_fail(struct session *session, const char *what);
+/* The same for a reply that has no place in SMTP at this point, or comes before what it seems to
+ * answer. */
+void session_backend_nonsense(struct session *session, const struct session_reply *arrived);
+/* Tell the client that ARRIVED is what its command VERB came to. */
+void session_backend_pass_on(struct session *session, const struct session_reply *arrived,
+                             enum smtp_verb verb);
+
 /* Let go of the backend, politely if nothing is under way. */
 void session_drop_relay(struct session *session);
 
@@ -45,8 +103,14 @@ void session_discard_content(struct session *session, char *reply, bool ends);
 void session_content_begin_data(struct session *session);
 /* BDAT of SIZE bytes: the command was accepted by the front. */
 void session_content_begin_chunk(struct session *session, uint64_t size, bool last);
+/* The same after a chunk of the message was refused: this one goes nowhere. Nothing may be due. */
+void session_content_refuse_chunk(struct session *session, uint64_t size, bool last);
 /* RSET, MAIL, EHLO: a message that BDAT began is forgotten. */
 void session_content_reset(struct relay *relay);
+/* The reply to a bare LF that is refused; with line end. Returns OUT. */
+#define SESSION_BARE_LF_REPLY_MAX 600
+const char *session_bare_lf_reply(const struct session *session,
+                                  char out[SESSION_BARE_LF_REPLY_MAX]);
 /* Length of the header that would be added now. */
 size_t session_header_length(struct session *session);
 

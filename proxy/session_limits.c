@@ -197,13 +197,19 @@ void session_limits_refuse_mail(struct session *session)
     session_answer(session, SMTP_MAIL, reply);
 }
 
-void session_limits_reply(struct session *session, const char *code)
+bool session_limits_sleeps(const struct session *session)
 {
     const struct service_values *values = session->values;
+
+    return values->soft_error_limit > 0 && session->limits.errors >= values->soft_error_limit &&
+           values->error_sleep > 0.;
+}
+
+void session_limits_reply(struct session *session, const char *code)
+{
     struct session_limits *limits = &session->limits;
 
-    if (values->soft_error_limit > 0 && limits->errors >= values->soft_error_limit &&
-        values->error_sleep > 0.)
+    if (session_limits_sleeps(session))
         limits->pause = true;
     if (code[0] >= '4' && limits->errors < UINT32_MAX)
         limits->errors++;

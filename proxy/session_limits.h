@@ -56,6 +56,8 @@ bool session_limits_mail(struct session *session);
 /* The refusal: nothing may be due before it. */
 void session_limits_refuse_mail(struct session *session);
 
+/* Each reply waits, because of the errors before it. */
+bool session_limits_sleeps(const struct session *session);
 /* A reply is told to the client; CODE is where it begins, with three digits. */
 void session_limits_reply(struct session *session, const char *code);
 /* A command was dealt with. */

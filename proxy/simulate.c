@@ -123,8 +123,10 @@ static bool begin(struct simulation *simulation, const struct simulate_question 
     struct diag_once once;
 
     diag_once_begin(&once, diag);
-    bool present = stage_begin(&simulation->present, question->present, ledger, &once.diag);
-    bool proposed = stage_begin(&simulation->proposed, question->proposed, ledger, &once.diag);
+    bool present =
+        stage_begin(&simulation->present, "present", question->present, ledger, &once.diag);
+    bool proposed =
+        stage_begin(&simulation->proposed, "proposed", question->proposed, ledger, &once.diag);
     diag_once_end(&once);
     return present && proposed;
 }

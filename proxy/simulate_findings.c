@@ -198,7 +198,9 @@ static void json_fate(struct json *json, const char *name, const struct fate *fa
         json_string(json, "group", fate->tls->group);
         json_string(json, "chain", fate->tls->chain);
     } else if (fate->kind == FATE_FAILED) {
-        json_string(json, "reason", fate->tls->reason);
+        json_string(json, "kind", tls_failure_name(fate->tls->words.kind));
+        json_string(json, "reason", fate_reason(fate));
+        json_string(json, "library", fate->tls->reason);
     }
     json_end_object(json);
 }

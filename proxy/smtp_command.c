@@ -74,11 +74,23 @@ void smtp_command_parse(char *line, size_t length, struct smtp_command *command)
     }
     *command = (struct smtp_command){
         .verb = find_verb(line + start, end - start),
+        .word = line + start,
+        .word_length = end - start,
         .args = line + args,
         .args_length = length - args,
         .length = length,
         .empty = start == end,
     };
+}
+
+bool smtp_command_is_header(const struct smtp_command *command)
+{
+    size_t at = 0;
+    while (at < command->word_length && command->word[at] != ':' && command->word[at] > ' ' &&
+           command->word[at] <= '~') {
+        at++;
+    }
+    return at > 0 && at < command->word_length && command->word[at] == ':';
 }
 
 const char *smtp_verb_name(enum smtp_verb verb)
@@ -183,6 +195,24 @@ static size_t skip_blanks(const char *line, size_t length, size_t at)
         at++;
     }
     return at;
+}
+
+size_t smtp_path_end(const struct smtp_command *command)
+{
+    const char *colon = memchr(command->args, ':', command->args_length);
+    size_t length = command->args_length;
+
+    if (colon == NULL) {
+        return length;
+    }
+    size_t at = skip_blanks(command->args, length, (size_t)(colon - command->args) + 1);
+    return skip_word(command->args, length, at);
+}
+
+size_t smtp_next_word(const char *text, size_t length, size_t at, size_t *begin)
+{
+    *begin = skip_blanks(text, length, at);
+    return skip_word(text, length, *begin) - *begin;
 }
 
 /* Offset behind "MAIL FROM:" and the path; LENGTH if it is not such a command. */

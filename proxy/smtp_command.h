@@ -41,6 +41,8 @@ enum smtp_verb {
 
 struct smtp_command {
     enum smtp_verb verb;
+    const char *word; /* the verb as it was spelled; not terminated */
+    size_t word_length;
     const char
         *args; /* first byte after the verb and its blanks; not terminated, see args_length */
     size_t args_length; /* without trailing blanks */
@@ -60,9 +62,20 @@ bool smtp_verb_pre_tls(enum smtp_verb verb);
 bool smtp_verb_last(enum smtp_verb verb);
 bool smtp_verb_junk(enum smtp_verb verb);
 
+/* Whether the first word makes the command look like a message header ("Subject: x"), which is what
+ * an SMTP client sends that has lost its way, or a program that speaks no SMTP. */
+bool smtp_command_is_header(const struct smtp_command *command);
+
 /* "BDAT n [LAST]": 0 and the values, or -1 if it cannot be framed (then the session must end,
  * RFC 3030). n is at most INT64_MAX. */
 int smtp_bdat_parse(const struct smtp_command *command, uint64_t *size, bool *last);
+
+/* "FROM:<path> NAME=value ..." or "TO:...": the offset in ARGS of what follows the path. */
+size_t smtp_path_end(const struct smtp_command *command);
+
+/* The next word of TEXT (LENGTH bytes) from offset AT on: its length, and where it BEGINs; 0: there
+ * is none. A word ends at a blank outside of quotes and <>. */
+size_t smtp_next_word(const char *text, size_t length, size_t at, size_t *begin);
 
 /*
  * Rewrite "MAIL FROM:<...> SIZE=n ..." so that n includes ADDED more bytes (RFC 1870). Writes the

@@ -75,16 +75,17 @@ static uint32_t keep(struct stage_results *results, const struct tls_rehearsal *
 
 /* ---- a configuration ---- */
 
-bool stage_begin(struct stage *stage, const struct config *config, struct ledger_read *ledger,
-                 struct diag *diag)
+bool stage_begin(struct stage *stage, const char *label, const struct config *config,
+                 struct ledger_read *ledger, struct diag *diag)
 {
-    *stage = (struct stage){.ledger = ledger, .results = text_alloc(1, sizeof(*stage->results))};
+    *stage = (struct stage){
+        .label = label, .ledger = ledger, .results = text_alloc(1, sizeof(*stage->results))};
     grow(stage->results);
     stage->query = ledger_read_prepare(ledger, "SELECT bytes FROM hello WHERE id = ?1");
     stage->service = service_new(config_str(config, PARAM_gatepost_listen), config, NULL, diag);
     if (stage->query == NULL || stage->service == NULL)
         return false;
-    stage->credentials = tls_rehearsal_credentials(config, diag);
+    stage->credentials = tls_rehearsal_credentials(config, stage->service->names, diag);
     return stage->credentials != NULL &&
            service_set_credentials(stage->service, stage->credentials, diag) == 0;
 }
@@ -117,7 +118,8 @@ static uint32_t perform(struct stage *stage, struct tls_context *context, int64_
     if (ledger_read_next(stage->ledger, stage->query)) {
         struct observation_text bytes = ledger_read_text(stage->query, 0);
         if (bytes.length > 0) {
-            tls_rehearse(context, (const uint8_t *)bytes.bytes, bytes.length, &rehearsal);
+            tls_rehearse(context, (const uint8_t *)bytes.bytes, bytes.length, stage->label,
+                         &rehearsal);
             stage->results->performed++;
             number = keep(stage->results, &rehearsal);
         }
@@ -239,6 +241,13 @@ bool fate_same(const struct fate *left, const struct fate *right)
                                        memcmp(left->tls, right->tls, sizeof(*left->tls)) == 0);
 }
 
+const char *fate_reason(const struct fate *fate)
+{
+    const struct tls_rehearsal *tls = fate->tls;
+
+    return tls->words.kind != TLS_FAILURE_NONE ? tls->words.text : tls->reason;
+}
+
 const char *fate_text(const struct fate *fate, char out[FATE_TEXT_MAX])
 {
     const struct tls_rehearsal *tls = fate->tls;
@@ -252,7 +261,7 @@ const char *fate_text(const struct fate *fate, char out[FATE_TEXT_MAX])
         snprintf(out, FATE_TEXT_MAX, "cleartext");
         break;
     case FATE_FAILED:
-        snprintf(out, FATE_TEXT_MAX, "handshake fails: %s", tls->reason);
+        snprintf(out, FATE_TEXT_MAX, "handshake fails: %s", fate_reason(fate));
         break;
     case FATE_REFUSED:
         snprintf(out, FATE_TEXT_MAX, "refused: TLS is required");

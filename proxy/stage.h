@@ -20,6 +20,7 @@
 
 /* Everything to do with one configuration. */
 struct stage {
+    const char *label;                   /* what its policies are called in reasons. Borrowed. */
     struct service *service;             /* with contexts that only rehearse. Owned. */
     struct tls_credentials *credentials; /* owned */
     struct ledger_read *ledger;          /* borrowed */
@@ -29,8 +30,8 @@ struct stage {
 
 /* CONFIG and LEDGER must outlive it. False after reporting to DIAG; stage_end is to be called in
  * both cases. */
-bool stage_begin(struct stage *stage, const struct config *config, struct ledger_read *ledger,
-                 struct diag *diag);
+bool stage_begin(struct stage *stage, const char *label, const struct config *config,
+                 struct ledger_read *ledger, struct diag *diag);
 void stage_end(struct stage *stage);
 
 /* What becomes of a session. */
@@ -53,6 +54,8 @@ struct fate {
 bool fate_delivers(const struct fate *fate);
 /* Would anybody see a difference? */
 bool fate_same(const struct fate *left, const struct fate *right);
+/* FATE_FAILED: why, in words. */
+const char *fate_reason(const struct fate *fate);
 #define FATE_TEXT_MAX 256
 /* "TLSv1.2 ECDHE-RSA-AES128-SHA x25519, RSA (2048 bits)", "fails: no shared cipher". Returns OUT.
  */

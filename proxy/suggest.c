@@ -176,7 +176,7 @@ int suggest_command(const struct config *config, const struct suggest_question *
 
     if (ledger == NULL)
         return EX_NOINPUT;
-    if (stage_begin(&suggester.stage, config, ledger, diag)) {
+    if (stage_begin(&suggester.stage, "present", config, ledger, diag)) {
         suggester.search = suggest_search_new(config, &suggester.stage);
         status = run(&suggester, ledger) ? 0 : EX_NOINPUT;
         suggest_search_free(suggester.search);

@@ -20,9 +20,7 @@
 
 #define ACCEPTS_AT_ONCE 16
 #define ACCEPT_PAUSE_SECONDS 1.
-#define PROBE_RETRY_SECONDS 1.
-#define PROBE_RETRY_MAX_SECONDS 60.
-#define TICKET_SECONDS 60.
+#define MINUTE_SECONDS 60.
 #define LOG_DELAY_SECONDS 0.02 /* so that many records go out together */
 #define STRESS_SECONDS 1.
 
@@ -81,11 +79,14 @@ static void worker_on_accept(struct ev_loop *loop, ev_io *io, int events)
     }
 }
 
-/* Connections of LISTENER that waited for the probe can go on. */
-static void worker_probed(struct worker_listener *listener)
+/* Something is known of a backend of LISTENER: connections that waited for that can go on. */
+static void worker_on_heard(void *owner, bool failed)
 {
+    struct worker_listener *listener = owner;
     struct connection *next;
 
+    if (failed)
+        atomic_fetch_add(&listener->worker->stats->backend_failures, 1);
     for (struct connection *one = listener->worker->connections; one != NULL; one = next) {
         next = one->next;
         if (one->listener == listener && one->session.wants_capabilities) {
@@ -93,46 +94,6 @@ static void worker_probed(struct worker_listener *listener)
             connection_work(one);
         }
     }
-}
-
-static void worker_on_probed(struct probe *probe, const char *error)
-{
-    struct worker_listener *listener = probe->owner;
-    struct upstream *upstream = listener->service->upstream;
-
-    upstream->probing = false;
-    if (error != NULL) {
-        log_warning("backend %s: %s", upstream->name, error);
-        atomic_fetch_add(&listener->worker->stats->backend_failures, 1);
-        upstream->unreachable = !upstream->capabilities.known;
-        if (upstream->unreachable)
-            ev_timer_again(listener->worker->loop, &listener->retry);
-    }
-    worker_probed(listener);
-}
-
-/* Ask again, less and less often: a session that needs the answer asks as well. */
-static void worker_on_retry(struct ev_loop *loop, ev_timer *timer, int events)
-{
-    struct worker_listener *listener = timer->data;
-
-    (void)events;
-    ev_timer_stop(loop, timer);
-    timer->repeat =
-        timer->repeat * 2. < PROBE_RETRY_MAX_SECONDS ? timer->repeat * 2. : PROBE_RETRY_MAX_SECONDS;
-    listener->service->upstream->unreachable = false;
-    if (!listener->worker->leaving && !listener->service->upstream->capabilities.known)
-        worker_probe(listener);
-}
-
-void worker_probe(struct worker_listener *listener)
-{
-    struct upstream *upstream = listener->service->upstream;
-
-    if (upstream->probing)
-        return;
-    upstream->probing = true;
-    probe_start(&listener->probe);
 }
 
 /* Everything has ended, or its time is up. */
@@ -193,9 +154,12 @@ static void worker_drain(struct worker *worker)
 
 static void worker_on_sigusr2(struct ev_loop *loop, ev_signal *signal, int events)
 {
+    struct worker *worker = signal->data;
+
     (void)loop;
     (void)events;
-    worker_leave(signal->data);
+    worker_leave(worker);
+    policy_server_leave(worker->policy_server);
 }
 
 static void worker_on_sigterm(struct ev_loop *loop, ev_signal *signal, int events)
@@ -248,8 +212,9 @@ static void worker_on_idle(struct ev_loop *loop, ev_idle *idle, int events)
         ev_idle_stop(loop, idle);
 }
 
-/* Keys of session tickets whose time has passed are wiped, whether a client comes or not. */
-static void worker_on_ticket_timer(struct ev_loop *loop, ev_timer *timer, int events)
+/* Keys of session tickets whose time has passed are wiped, and backends that fail are asked,
+ * whether a client comes or not. */
+static void worker_on_minute(struct ev_loop *loop, ev_timer *timer, int events)
 {
     const struct worker *worker = timer->data;
 
@@ -258,6 +223,7 @@ static void worker_on_ticket_timer(struct ev_loop *loop, ev_timer *timer, int ev
     for (size_t i = 0; i < worker->listener_count; i++) {
         const struct service_list one = {&worker->listeners[i].service, 1};
         service_tickets_advance(one);
+        backend_watch_failing(worker->listeners[i].watch);
     }
 }
 
@@ -303,9 +269,9 @@ static void worker_watch(struct worker *worker)
     worker->accept_pause.data = worker;
     ev_init(&worker->drain_timer, worker_on_drain_timer);
     worker->drain_timer.data = worker;
-    ev_timer_init(&worker->ticket_timer, worker_on_ticket_timer, TICKET_SECONDS, TICKET_SECONDS);
-    worker->ticket_timer.data = worker;
-    ev_timer_start(worker->loop, &worker->ticket_timer);
+    ev_timer_init(&worker->minute_timer, worker_on_minute, MINUTE_SECONDS, MINUTE_SECONDS);
+    worker->minute_timer.data = worker;
+    ev_timer_start(worker->loop, &worker->minute_timer);
     ev_init(&worker->log_timer, worker_on_log_timer);
     worker->log_timer.data = worker;
     ev_init(&worker->stress_timer, worker_on_stress_timer);
@@ -327,7 +293,7 @@ static void worker_watch(struct worker *worker)
     ev_io_start(worker->loop, &worker->channel_io);
 }
 
-/* One listener: its backend. */
+/* One listener: its backends. */
 static void worker_listen(struct worker *worker, const struct worker_job *job, size_t index)
 {
     struct worker_listener *listener = &worker->listeners[index];
@@ -336,20 +302,16 @@ static void worker_listen(struct worker *worker, const struct worker_job *job, s
     listener->worker = worker;
     listener->service = service;
     listener->index = (int)index;
-    ev_init(&listener->retry, worker_on_retry);
-    listener->retry.data = listener;
-    listener->retry.repeat = PROBE_RETRY_SECONDS;
-    listener->probe = (struct probe){
-        .dial = {.loop = worker->loop,
-                 .upstream = service->upstream,
-                 .channel = &worker->channel,
-                 .listener = listener->index},
+    const struct backend_watch_job watch = {
+        .loop = worker->loop,
+        .upstream = service->upstream,
+        .channel = &worker->channel,
+        .listener = listener->index,
         .hostname = service->hostname,
-        .done = worker_on_probed,
+        .heard = worker_on_heard,
         .owner = listener,
-        .fd = -1,
     };
-    worker_probe(listener);
+    listener->watch = backend_watch_new(&watch);
 }
 
 /* The sockets, ready to accept. */
@@ -401,6 +363,8 @@ int worker_run(const struct worker_job *job)
     worker->stats = job->stats;
     worker->limits = job->limits;
     worker->slot = job->slot;
+    worker->chance = job->chance;
+    worker->sessions = job->policy_service != NULL ? job->sessions : NULL;
     worker->drain_time = job->drain_time;
     worker->listener_count = job->listener_count;
     worker->listeners = calloc(job->listener_count, sizeof(*worker->listeners));
@@ -413,6 +377,8 @@ int worker_run(const struct worker_job *job)
     for (size_t i = 0; i < job->listener_count; i++)
         worker_listen(worker, job, i);
     worker_open_sockets(worker, job);
+    worker->policy_server =
+        policy_server_new(worker->loop, job->policy_service, job->policy_sockets, job->sessions);
 #ifdef GATEPOST_TEST_HOOKS
     forbidden_calls_watch(worker->loop);
 #endif
@@ -423,14 +389,15 @@ int worker_run(const struct worker_job *job)
     log_collect();
     ev_run(worker->loop, 0);
 
-    for (size_t i = 0; i < worker->listener_count; i++) {
-        probe_cancel(&worker->listeners[i].probe);
-        ev_timer_stop(worker->loop, &worker->listeners[i].retry);
-    }
+    for (size_t i = 0; i < worker->listener_count; i++)
+        backend_watch_stop(worker->listeners[i].watch);
     while (worker->connections != NULL) {
         worker->connections->dead = true;
         connection_work(worker->connections);
     }
+    policy_server_free(worker->policy_server);
+    for (size_t i = 0; i < worker->listener_count; i++)
+        backend_watch_free(worker->listeners[i].watch);
     log_flush();
     ledger_link_free(worker->ledger);
     key_link_free(worker->keys);

@@ -10,12 +10,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "proxy/backend_watch.h"
 #include "proxy/dial.h"
 #include "proxy/key_link.h"
 #include "proxy/ledger_link.h"
 #include "proxy/limits.h"
 #include "proxy/listener.h"
-#include "proxy/probe.h"
+#include "proxy/policy_server.h"
 #include "proxy/service.h"
 
 /* Counters in memory that a worker shares with the master, for "gatepost status". */
@@ -36,8 +37,7 @@ struct worker_listener {
     struct worker *worker;
     struct service *service; /* borrowed from the master's memory, as it was at the fork */
     int index;
-    struct probe probe;
-    ev_timer retry; /* the next probe, while nothing is known of the backend */
+    struct backend_watch *watch;
 };
 
 /* One of its sockets. */
@@ -62,6 +62,9 @@ struct worker {
     struct worker_stats *stats;
     struct limits *limits;
     unsigned slot;                  /* in LIMITS */
+    struct session_table *sessions; /* NULL: nobody asks */
+    struct policy_server *policy_server;
+    struct second_chance *chance;
     struct connection *connections; /* all that are open */
     size_t connection_count;
     double drain_time;
@@ -72,7 +75,7 @@ struct worker {
     ev_signal sigusr2;
     ev_timer drain_timer;
     ev_timer accept_pause;
-    ev_timer ticket_timer; /* keys of session tickets grow old */
+    ev_timer minute_timer; /* keys of session tickets grow old, backends are asked again */
     ev_timer log_timer;    /* what was logged waits to be written */
     ev_timer stress_timer; /* while there are connections: has stress mode begun or ended? */
     uint32_t stress_seen;  /* limits_stress_changes, as the connections' timers know it */
@@ -97,7 +100,11 @@ struct worker_job {
     struct ledger_link *ledger; /* likewise; NULL: no ledger is kept */
     struct worker_stats *stats;
     struct limits *limits;
-    unsigned slot;     /* in LIMITS, this process's own */
+    unsigned slot;                               /* in LIMITS, this process's own */
+    const struct policy_service *policy_service; /* NULL: there is none */
+    const struct listener_sockets *policy_sockets;
+    struct session_table *sessions;
+    struct second_chance *chance;
     double drain_time; /* seconds */
     bool sandbox;      /* gatepost_sandbox */
 };
@@ -112,9 +119,5 @@ int worker_run(const struct worker_job *job);
 
 /* A connection has been opened. */
 void worker_opened(struct worker *worker);
-
-/* Ask for a probe of LISTENER's backend, unless one is under way; connections that wait for it are
- * run when it is over. */
-void worker_probe(struct worker_listener *listener);
 
 #endif

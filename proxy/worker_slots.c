@@ -15,6 +15,8 @@
 
 struct worker_slots {
     struct limits *limits;
+    struct session_table *sessions;
+    struct second_chance *chance;
     unsigned count;
     bool taken[];
 };
@@ -76,11 +78,13 @@ struct worker_slots *worker_slots_new(const struct worker_totals *totals, size_t
         return NULL;
     slots->count = count;
     slots->limits = limits_new((uint32_t)room, totals->handshakes, count);
-    if (slots->limits != NULL) {
+    slots->sessions = session_table_new((uint32_t)room, count);
+    slots->chance = second_chance_new();
+    if (slots->limits != NULL && slots->sessions != NULL && slots->chance != NULL) {
         worker_slots_set_stress(slots, totals);
         return slots;
     }
-    free(slots);
+    worker_slots_free(slots);
     return NULL;
 }
 
@@ -89,6 +93,8 @@ void worker_slots_free(struct worker_slots *slots)
     if (slots == NULL)
         return;
     limits_free(slots->limits);
+    session_table_free(slots->sessions);
+    second_chance_free(slots->chance);
     free(slots);
 }
 
@@ -96,6 +102,16 @@ struct limits *worker_slots_limits(struct worker_slots *slots, const struct work
 {
     limits_set(slots->limits, totals->sessions, totals->handshakes);
     return slots->limits;
+}
+
+struct session_table *worker_slots_sessions(const struct worker_slots *slots)
+{
+    return slots->sessions;
+}
+
+struct second_chance *worker_slots_chance(const struct worker_slots *slots)
+{
+    return slots->chance;
 }
 
 const struct limits *worker_slots_counters(const struct worker_slots *slots)
@@ -125,5 +141,6 @@ void worker_slots_release(struct worker_slots *slots, int slot)
     if (slot < 0)
         return;
     limits_worker_died(slots->limits, (unsigned)slot);
+    session_table_recover(slots->sessions, (unsigned)slot);
     slots->taken[slot] = false;
 }

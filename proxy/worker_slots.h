@@ -11,6 +11,8 @@
 #include "policy/config.h"
 #include "policy/diag.h"
 #include "proxy/limits.h"
+#include "proxy/second_chance.h"
+#include "proxy/session_table.h"
 
 /* How much there may be at once. */
 struct worker_totals {
@@ -33,6 +35,12 @@ void worker_slots_free(struct worker_slots *slots);
 
 /* The counters, with other totals for processes that are forked from now on. */
 struct limits *worker_slots_limits(struct worker_slots *slots, const struct worker_totals *totals);
+
+/* What protects the sessions of all workers. */
+struct session_table *worker_slots_sessions(const struct worker_slots *slots);
+
+/* Who has a second chance. */
+struct second_chance *worker_slots_chance(const struct worker_slots *slots);
 
 /* The counters, for a look at them. */
 const struct limits *worker_slots_counters(const struct worker_slots *slots);

@@ -139,7 +139,7 @@ static void kill_sha256_cbc(struct cipher_list *list, char op, const char *word)
 /* One token of LENGTH bytes without brackets and separators. */
 static void take_token(struct cipher_list *list, const char *start, size_t length)
 {
-    char word[EXPRESSION_MAX], expression[EXPRESSION_MAX];
+    char word[EXPRESSION_MAX], translated[EXPRESSION_MAX];
     char op = strchr("!-+@", *start) != NULL ? *start : '\0';
     if (op != '\0') {
         start++;
@@ -160,15 +160,15 @@ static void take_token(struct cipher_list *list, const char *start, size_t lengt
     if (op == '!' || op == '-') {
         kill_sha256_cbc(list, op, word);
     }
-    if (!tls_cipher_words_translate(word, expression, sizeof expression) ||
-        !library_knows(list, expression)) {
+    if (!tls_cipher_words_translate(word, translated, sizeof translated) ||
+        !library_knows(list, translated)) {
         note_unknown(list, op, start, length, word);
         return;
     }
     if (op == '\0' && tls_cipher_words_name_3des(word)) {
         list->names_3des = true;
     }
-    write_rule(list, op, expression);
+    write_rule(list, op, translated);
 }
 
 /* Go through the whole list. */

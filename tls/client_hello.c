@@ -74,32 +74,10 @@ static bool wants_chacha(const SSL_CLIENT_HELLO *hello)
     return false;
 }
 
-/* Where a connection has its record. */
-static int record_index(void)
-{
-    static int index = -1;
-    if (index < 0) {
-        index = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
-    }
-    return index;
-}
-
-void tls_client_hello_record(SSL *ssl, struct tls_hello_record *record)
-{
-    SSL_set_ex_data(ssl, record_index(), record);
-}
-
 /* The library's callback. */
 static enum ssl_select_cert_result_t on_client_hello(const SSL_CLIENT_HELLO *hello)
 {
     const struct tls_context *context = SSL_CTX_get_app_data(SSL_get_SSL_CTX(hello->ssl));
-    struct tls_hello_record *record = SSL_get_ex_data(hello->ssl, record_index());
-    if (record != NULL) {
-        tls_hello_record_take(record, hello->client_hello, hello->client_hello_len);
-    }
-    if (!context->decides_by_hello) {
-        return ssl_select_cert_success;
-    }
     const struct tls_credentials *credentials = tls_sni_choose(context->credentials, hello->ssl);
     bool good = credentials == context->credentials ||
                 tls_resumption_separate(context, hello->ssl, credentials);
@@ -117,9 +95,9 @@ bool tls_client_hello_configure(struct tls_context *context, const struct tls_po
         context->chacha_first = list_chacha_first(context->ssl);
         good = context->chacha_first != NULL;
     }
-    context->decides_by_hello = context->chacha_first != NULL ||
-                                context->credentials->sni != NULL ||
-                                tls_credentials_need_hello(context);
-    SSL_CTX_set_select_certificate_cb(context->ssl, on_client_hello);
+    if (context->chacha_first != NULL || context->credentials->sni != NULL ||
+        tls_credentials_need_hello(context)) {
+        SSL_CTX_set_select_certificate_cb(context->ssl, on_client_hello);
+    }
     return good;
 }

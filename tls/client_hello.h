@@ -10,13 +10,9 @@
 
 #include "policy/tls_policy.h"
 #include "tls/context_private.h"
-#include "tls/hello_record.h"
 
-/* Make CONTEXT look at each ClientHello. Its suites and credentials must be set. False: out of
- * memory. */
+/* Make CONTEXT look at each ClientHello, if anything depends on it. Its suites and credentials must
+ * be set. False: out of memory. */
 bool tls_client_hello_configure(struct tls_context *context, const struct tls_policy *policy);
-
-/* SSL's ClientHello is to be copied into RECORD when it comes; NULL: nowhere (any more). */
-void tls_client_hello_record(SSL *ssl, struct tls_hello_record *record);
 
 #endif

@@ -14,10 +14,10 @@
 #include <openssl/err.h>
 #include <openssl/x509.h>
 
-#include "tls/client_hello.h"
 #include "tls/context_private.h"
 #include "tls/describe.h"
 #include "tls/errors.h"
+#include "tls/handshake_trace.h"
 #include "tls/key_use.h"
 #include "tls/sni.h"
 #include "tls/sni_maps.h"
@@ -31,9 +31,13 @@ struct tls_conn {
     struct tls_link link;        /* the BIO in SSL points here */
     struct tls_handshake_notes notes;
     struct tls_key_use keys;
-    struct tls_hello_record *hello; /* owned; NULL: none is wanted (any more) */
-    enum tls_result end; /* TLS_OK, or how the connection ended: TLS_LOST or TLS_FAILED */
+    enum tls_result end; /* TLS_OK, or how the connection ended: TLS_FAILED, or TLS_LOST by a socket
+                            error. Mere end of file leaves the other direction open. */
     bool shut_down;
+    bool waits_for_key;
+    struct tls_handshake_trace *trace; /* owned; NULL when the handshake is done */
+    struct tls_hello_record *hello;    /* owned; NULL: none is wanted (any more) */
+    struct tls_failure_reason *reason; /* owned; NULL until tls_conn_explain or the like */
 };
 
 struct tls_conn *tls_conn_new(struct tls_context *context, const struct tls_transport *transport,
@@ -52,6 +56,7 @@ struct tls_conn *tls_conn_new(struct tls_context *context, const struct tls_tran
     }
     conn->context = tls_context_ref(context);
     conn->link = (struct tls_link){.transport = transport, .arg = arg};
+    conn->trace = conn->link.trace = conn->notes.trace = tls_trace_new();
     conn->notes.credentials = context->credentials;
     conn->keys = (struct tls_key_use){
         .credentials = context->credentials, .ready = transport->key_ready, .arg = arg};
@@ -69,34 +74,34 @@ void tls_conn_free(struct tls_conn *conn)
         return;
     }
     SSL_free(conn->ssl);
-    conn->ssl = NULL;
     tls_key_use_end(&conn->keys);
     tls_context_unref(conn->context);
-    tls_conn_forget_hello(conn);
     free(conn->failure);
+    free(conn->reason);
+    tls_trace_free(conn->trace);
+    tls_conn_forget_hello(conn);
     free(conn);
 }
 
 void tls_conn_record_hello(struct tls_conn *conn)
 {
     conn->hello = calloc(1, sizeof *conn->hello);
-    tls_client_hello_record(conn->ssl, conn->hello);
 }
 
-const struct tls_hello_record *tls_conn_hello(const struct tls_conn *conn)
+const struct tls_hello_record *tls_conn_hello(struct tls_conn *conn)
 {
+    const struct tls_handshake_trace *trace = conn->trace;
+    if (conn->hello != NULL && trace != NULL && trace->hello != NULL) {
+        tls_hello_record_take(conn->hello, trace->hello, trace->hello_length);
+    }
     return conn->hello != NULL && conn->hello->taken ? conn->hello : NULL;
 }
 
 void tls_conn_forget_hello(struct tls_conn *conn)
 {
-    if (conn->hello == NULL) {
-        return;
+    if (conn->hello != NULL) {
+        tls_hello_record_forget(conn->hello);
     }
-    if (conn->ssl != NULL) {
-        tls_client_hello_record(conn->ssl, NULL);
-    }
-    tls_hello_record_forget(conn->hello);
     free(conn->hello);
     conn->hello = NULL;
 }
@@ -139,7 +144,7 @@ static enum tls_result outcome(struct tls_conn *conn, int result)
                           0);
             return fail(conn);
         }
-        conn->end = TLS_LOST;
+        conn->end = conn->link.error != 0 ? TLS_LOST : TLS_OK;
         return TLS_LOST;
     default:
         return fail(conn);
@@ -154,9 +159,14 @@ enum tls_result tls_conn_handshake(struct tls_conn *conn)
     begin_operation(conn);
     int result = SSL_do_handshake(conn->ssl);
     if (result != 1) {
-        return outcome(conn, result);
+        enum tls_result meaning = outcome(conn, result);
+        conn->waits_for_key = meaning == TLS_WANT_KEY;
+        return meaning;
     }
     tls_notes_end(conn->ssl);
+    (void)tls_conn_hello(conn); /* takes it from the trace */
+    tls_trace_free(conn->trace);
+    conn->trace = conn->link.trace = conn->notes.trace = NULL;
     return TLS_OK;
 }
 
@@ -221,6 +231,73 @@ const char *tls_conn_reason(const struct tls_conn *conn)
 const char *tls_conn_error_text(const struct tls_conn *conn)
 {
     return conn->failure != NULL ? conn->failure->text : "error:00000000:::unknown error:::";
+}
+
+/* Room for the reason; NULL if there is one already, or memory is out. */
+static struct tls_failure_reason *new_reason(struct tls_conn *conn)
+{
+    if (conn->reason != NULL) {
+        return NULL;
+    }
+    conn->reason = calloc(1, sizeof *conn->reason);
+    return conn->reason;
+}
+
+/* What is known of a handshake without having followed it. */
+static const struct tls_handshake_trace no_trace = {.alert = TLS_NO_ALERT};
+
+const struct tls_failure_reason *tls_conn_explain(struct tls_conn *conn,
+                                                  const struct tls_failure_site *site)
+{
+    const struct tls_handshake_trace *trace = conn->trace != NULL ? conn->trace : &no_trace;
+    struct tls_failure_reason *reason = new_reason(conn);
+    struct tls_offer offer;
+    if (reason == NULL) {
+        return conn->reason;
+    }
+    if (conn->failure != NULL && !SSL_in_init(conn->ssl)) {
+        tls_session_explain(conn->failure->reason, reason);
+        return reason;
+    }
+    tls_context_offer(conn->context, trace->hello, trace->hello_length, site->place, &offer);
+    struct tls_evidence evidence = {.offer = &offer,
+                                    .hello = trace->hello,
+                                    .hello_length = trace->hello_length,
+                                    .first = trace->first,
+                                    .first_length = trace->first_length,
+                                    .began = site->began,
+                                    .stage = trace->stage,
+                                    .end = site->timed_out           ? TLS_END_TIMEOUT
+                                           : conn->end == TLS_FAILED ? TLS_END_ERROR
+                                                                     : TLS_END_CLOSED,
+                                    .error = conn->link.error,
+                                    .alert = conn->end == TLS_FAILED ? tls_trace_alert(trace)
+                                                                     : trace->alert,
+                                    .waits_for_key = conn->waits_for_key,
+                                    .library = tls_conn_reason(conn)};
+    tls_handshake_explain(&evidence, reason);
+    return reason;
+}
+
+const struct tls_failure_reason *tls_conn_explain_ccert(struct tls_conn *conn,
+                                                        const struct tls_failure_site *site)
+{
+    struct tls_ccert_details details;
+    enum tls_ccert verdict = tls_conn_ccert(conn);
+    struct tls_failure_reason *reason = new_reason(conn);
+    if (reason != NULL) {
+        tls_conn_ccert_details(conn, &details);
+        tls_ccert_explain(verdict == TLS_CCERT_MISSING    ? TLS_LACKS_CCERT
+                          : verdict == TLS_CCERT_NO_MATCH ? TLS_LACKS_MATCH
+                                                          : TLS_LACKS_TRUST,
+                          details.error, site->place, reason);
+    }
+    return conn->reason;
+}
+
+const struct tls_failure_reason *tls_conn_failure(const struct tls_conn *conn)
+{
+    return conn->reason;
 }
 
 int tls_conn_errno(const struct tls_conn *conn)

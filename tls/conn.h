@@ -12,6 +12,7 @@
 
 #include "tls/context.h"
 #include "tls/fingerprint.h"
+#include "tls/handshake_reason.h"
 #include "tls/hello_record.h"
 #include "tls/summary.h"
 
@@ -29,8 +30,9 @@ enum tls_result {
     TLS_WANT_READ,  /* call again when ciphertext can be received */
     TLS_WANT_WRITE, /* call again when ciphertext can be sent */
     TLS_WANT_KEY,   /* call again when key_ready was called (tls/key_client.h); handshake only */
-    TLS_CLOSED,     /* the peer sent close_notify */
-    TLS_LOST,       /* end of file or a socket error without close_notify: tls_conn_errno */
+    TLS_CLOSED,     /* the peer sent close_notify; it may still be written to */
+    TLS_LOST,       /* end of file or a socket error without close_notify: tls_conn_errno. After end
+                       of file it may still be written to */
     TLS_FAILED      /* a TLS error; an alert has been queued to the transport: tls_conn_reason */
 };
 
@@ -42,10 +44,10 @@ struct tls_conn *tls_conn_new(struct tls_context *context, const struct tls_tran
                               void *arg);
 void tls_conn_free(struct tls_conn *conn);
 
-/* Before the handshake: keep the ClientHello when it comes. */
+/* Before the handshake: keep the ClientHello beyond its end. */
 void tls_conn_record_hello(struct tls_conn *conn);
-/* What came; NULL: nothing yet, or it was not to be kept. Owned by CONN. */
-const struct tls_hello_record *tls_conn_hello(const struct tls_conn *conn);
+/* When the handshake is over: what came; NULL: nothing, or it was not to be kept. Owned by CONN. */
+const struct tls_hello_record *tls_conn_hello(struct tls_conn *conn);
 /* It is not needed any more. */
 void tls_conn_forget_hello(struct tls_conn *conn);
 
@@ -73,6 +75,27 @@ void tls_conn_shutdown(struct tls_conn *conn);
  */
 const char *tls_conn_reason(const struct tls_conn *conn);
 const char *tls_conn_error_text(const struct tls_conn *conn);
+
+/* Where a handshake failed, for its explanation. Borrowed. */
+struct tls_failure_site {
+    const char *place; /* of the policy: "main configuration", or "FILE, line N" */
+    const char *began; /* what the client was to begin TLS after: "STARTTLS", "CONNECT" */
+    bool timed_out;    /* it is given up now */
+};
+
+/*
+ * Why it came to nothing, in words (tls/handshake_reason.h), worked out once: after a handshake
+ * that did not give TLS_OK, or a TLS_FAILED after that. Owned by CONN; NULL only if memory is out.
+ */
+const struct tls_failure_reason *tls_conn_explain(struct tls_conn *conn,
+                                                  const struct tls_failure_site *site);
+
+/* The same for a handshake after which tls_conn_ccert was not content. */
+const struct tls_failure_reason *tls_conn_explain_ccert(struct tls_conn *conn,
+                                                        const struct tls_failure_site *site);
+
+/* What these have found; NULL: nothing was to be explained. Owned by CONN. */
+const struct tls_failure_reason *tls_conn_failure(const struct tls_conn *conn);
 
 /* errno of the transport when the last result was TLS_LOST; 0: end of file. */
 int tls_conn_errno(const struct tls_conn *conn);

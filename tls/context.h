@@ -14,16 +14,18 @@
 /* Certificate chains with their keys, as named by smtpd_tls_chain_files or smtpd_tls_cert_file /
  * smtpd_tls_key_file and their EC and DSA twins (postconf(5)). */
 struct tls_credentials;
+struct tls_sni_list; /* tls/sni_maps.h */
 
 /*
- * Load what CONFIG names, with the chains of tls_server_sni_maps and the OCSP responses that
- * gatepost_ocsp_suffix finds. Reports a missing file, a key that does not match its certificate, an
- * encrypted key, a key type BoringSSL refuses, with file name and reason. Returns NULL on error,
- * and NULL without an error if nothing is configured (DIAG's error count tells). If nothing is
- * configured, but the file of tls_credentials_make is there, that is loaded, with a word. Free with
- * tls_credentials_free.
+ * Load what CONFIG names, with the chains of SNI (what its tls_server_sni_maps came to; NULL: none)
+ * and the OCSP responses that gatepost_ocsp_suffix finds. Reports a missing file, a key that does
+ * not match its certificate, an encrypted key, a key type BoringSSL refuses, with file name and
+ * reason. Returns NULL on error, and NULL without an error if nothing is configured (DIAG's error
+ * count tells). If nothing is configured, but the file of tls_credentials_make is there, that is
+ * loaded, with a word. Free with tls_credentials_free.
  */
-struct tls_credentials *tls_credentials_load(const struct config *config, struct diag *diag);
+struct tls_credentials *tls_credentials_load(const struct config *config,
+                                             const struct tls_sni_list *sni, struct diag *diag);
 void tls_credentials_free(struct tls_credentials *credentials);
 
 /*
@@ -34,6 +36,18 @@ void tls_credentials_free(struct tls_credentials *credentials);
  */
 #define TLS_SELFSIGNED_FILE "selfsigned.pem"
 int tls_credentials_make(const struct config *config, bool *made, struct diag *diag);
+
+/* Somebody to be told a PATH, which lives until it returns. */
+typedef void tls_path_visitor(void *ctx, const char *path);
+
+/* Tell EACH the path of every file that tls_credentials_load reads or would read if it were there;
+ * some perhaps more than once. Looks at no file. */
+void tls_credentials_each_path(const struct config *config, const struct tls_sni_list *sni,
+                               tls_path_visitor *each, void *ctx);
+
+/* The same for what tls_context_new reads for POLICY: smtpd_tls_CAfile, and smtpd_tls_CApath, a
+ * directory; nothing if no client is asked for a certificate. */
+void tls_policy_each_path(const struct tls_policy *policy, tls_path_visitor *each, void *ctx);
 
 struct tls_context;
 

@@ -33,7 +33,6 @@ struct tls_context {
     long session_timeout;        /* seconds; 0: no tickets */
     char *chacha_first;          /* cipher list for clients that want ChaCha20, behind a ':';
                                     NULL: as for others. Owned. */
-    bool decides_by_hello;       /* something depends on what a ClientHello says */
     uint8_t session_id[SHA256_DIGEST_LENGTH]; /* session id context */
     unsigned references;
 };

@@ -18,6 +18,7 @@
 #include "tls/ocsp.h"
 #include "tls/pem.h"
 #include "tls/sni.h"
+#include "tls/sni_maps.h"
 
 /* The text that a key and its certificate are named by in messages. */
 struct origin {
@@ -365,9 +366,8 @@ static bool complete(struct tls_credentials *credentials, const struct tls_crede
 {
     bool good = files->ocsp_suffix == NULL || *files->ocsp_suffix == '\0' ||
                 tls_ocsp_attach(credentials, files->ocsp_suffix, diag);
-    if (files->sni_maps != NULL && names_files(files->sni_maps)) {
-        credentials->sni =
-            tls_sni_load(files->sni_maps, files->sni_origin, files->ocsp_suffix, diag);
+    if (files->sni != NULL && files->sni->count > 0) {
+        credentials->sni = tls_sni_load(files->sni, files->ocsp_suffix, diag);
         good = credentials->sni != NULL && good;
     }
     return good;

@@ -29,6 +29,7 @@ struct tls_credential {
 /* Free what CREDENTIAL owns, not itself. */
 void tls_credential_clear(struct tls_credential *credential);
 
+struct tls_sni_list;   /* tls/sni_maps.h */
 struct tls_sni_table;  /* tls/sni.h */
 struct tls_key_client; /* tls/key_client.h */
 
@@ -39,13 +40,13 @@ struct tls_credentials {
     struct tls_key_client *keys; /* borrowed: where the private keys are; NULL: in the items */
 };
 
-/* The values of smtpd_tls_chain_files and of the older parameters, of tls_server_sni_maps and
- * gatepost_ocsp_suffix. "" or NULL where not set. */
+/* The values of smtpd_tls_chain_files and of the older parameters, and of gatepost_ocsp_suffix;
+ * what tls_server_sni_maps came to. "" or NULL where not set. */
 struct tls_credential_files {
     const char *chain_files;
     const char *cert_file, *key_file;
     const char *eccert_file, *eckey_file;
-    const char *sni_maps, *sni_origin; /* and where that is from: "FILE, line N" */
+    const struct tls_sni_list *sni;
     const char *ocsp_suffix;
 };
 

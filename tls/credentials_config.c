@@ -1,6 +1,7 @@
 /*
  * credentials_config.c: from a configuration to the files that credentials.c reads, and the
- * self-signed certificate of a daemon that has none.
+ * self-signed certificate of a daemon that has none. What is read, and what
+ * tls_credentials_each_path tells, must be the same.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -11,16 +12,22 @@
 #include "policy/text.h"
 #include "tls/credentials.h"
 #include "tls/selfsigned.h"
+#include "tls/sni_maps.h"
 
 #define SELFSIGNED_DAYS 3650
+
+/* Does smtpd_tls_chain_files name anything? */
+static bool has_chain_files(const struct config *config)
+{
+    const char *chains = config_str(config, PARAM_smtpd_tls_chain_files);
+    size_t length;
+    return text_next(&chains, TEXT_LIST_SEPARATORS, false, &length) != NULL;
+}
 
 /* Does CONFIG name a certificate, or say that there shall be none? */
 static bool is_configured(const struct config *config)
 {
-    const char *chains = config_str(config, PARAM_smtpd_tls_chain_files);
-    size_t length;
-    return text_next(&chains, TEXT_LIST_SEPARATORS, false, &length) != NULL ||
-           *config_str(config, PARAM_smtpd_tls_cert_file) != '\0' ||
+    return has_chain_files(config) || *config_str(config, PARAM_smtpd_tls_cert_file) != '\0' ||
            *config_str(config, PARAM_smtpd_tls_eccert_file) != '\0';
 }
 
@@ -52,7 +59,8 @@ int tls_credentials_make(const struct config *config, bool *made, struct diag *d
     return status;
 }
 
-struct tls_credentials *tls_credentials_load(const struct config *config, struct diag *diag)
+struct tls_credentials *tls_credentials_load(const struct config *config,
+                                             const struct tls_sni_list *sni, struct diag *diag)
 {
     struct stat info;
     char *own = selfsigned_path(config);
@@ -62,8 +70,7 @@ struct tls_credentials *tls_credentials_load(const struct config *config, struct
         .key_file = config_str(config, PARAM_smtpd_tls_key_file),
         .eccert_file = config_str(config, PARAM_smtpd_tls_eccert_file),
         .eckey_file = config_str(config, PARAM_smtpd_tls_eckey_file),
-        .sni_maps = config_str(config, PARAM_tls_server_sni_maps),
-        .sni_origin = config_origin(config, PARAM_tls_server_sni_maps),
+        .sni = sni,
         .ocsp_suffix = config_str(config, PARAM_gatepost_ocsp_suffix),
     };
     if (!is_configured(config) && (lstat(own, &info) == 0 || errno != ENOENT)) {
@@ -76,4 +83,68 @@ struct tls_credentials *tls_credentials_load(const struct config *config, struct
     struct tls_credentials *credentials = tls_credentials_from_files(&files, diag);
     free(own);
     return credentials;
+}
+
+/* Who is told paths, and what is appended to find OCSP responses. */
+struct teller {
+    tls_path_visitor *each;
+    void *ctx;
+    const char *ocsp_suffix;
+};
+
+/* A file with certificates, and the response that may be beside it. */
+static void tell_chain_file(const struct teller *teller, const char *path)
+{
+    struct text response = {0};
+    teller->each(teller->ctx, path);
+    if (*teller->ocsp_suffix != '\0') {
+        text_format(&response, "%s%s", path, teller->ocsp_suffix);
+        teller->each(teller->ctx, response.data);
+        text_free(&response);
+    }
+}
+
+/* All files of LIST. */
+static void tell_chain_files(const struct teller *teller, const char *list)
+{
+    const char *name;
+    size_t length;
+    while ((name = text_next(&list, TEXT_LIST_SEPARATORS, false, &length)) != NULL) {
+        char *path = text_copy_n(name, length);
+        tell_chain_file(teller, path);
+        free(path);
+    }
+}
+
+/* A certificate's file, and its key's. */
+static void tell_pair(const struct teller *teller, const char *certificate, const char *key)
+{
+    if (*certificate == '\0' || strcasecmp(certificate, "none") == 0) {
+        return;
+    }
+    tell_chain_file(teller, certificate);
+    if (*key != '\0') {
+        teller->each(teller->ctx, key);
+    }
+}
+
+void tls_credentials_each_path(const struct config *config, const struct tls_sni_list *sni,
+                               tls_path_visitor *each, void *ctx)
+{
+    const struct teller teller = {each, ctx, config_str(config, PARAM_gatepost_ocsp_suffix)};
+    char *own = selfsigned_path(config);
+    if (has_chain_files(config)) {
+        tell_chain_files(&teller, config_str(config, PARAM_smtpd_tls_chain_files));
+    } else if (is_configured(config)) {
+        tell_pair(&teller, config_str(config, PARAM_smtpd_tls_cert_file),
+                  config_str(config, PARAM_smtpd_tls_key_file));
+        tell_pair(&teller, config_str(config, PARAM_smtpd_tls_eccert_file),
+                  config_str(config, PARAM_smtpd_tls_eckey_file));
+    } else {
+        tell_chain_file(&teller, own);
+    }
+    for (size_t i = 0; sni != NULL && i < sni->count; i++) {
+        tell_chain_files(&teller, sni->entries[i].files);
+    }
+    free(own);
 }

@@ -38,6 +38,7 @@ static void on_message(int is_write, int version, int content_type, const void *
     CBS message, body;
     uint8_t type;
     (void)version;
+    tls_trace_message(notes->trace, is_write, content_type, bytes, length);
     if (!is_write || content_type != SSL3_RT_HANDSHAKE || SSL_version(ssl) != TLS1_3_VERSION) {
         return;
     }

@@ -8,12 +8,14 @@
 #include <stdint.h>
 
 #include "tls/credentials.h"
+#include "tls/handshake_trace.h"
 #include "tls/library.h"
 #include "tls/summary.h"
 
 struct tls_handshake_notes {
     const struct tls_credentials *credentials; /* borrowed: what the server may present */
     const struct tls_credential *presented;    /* one of them; NULL: none */
+    struct tls_handshake_trace *trace;         /* borrowed: sees all messages; NULL: none */
     uint16_t own_scheme; /* of the server's CertificateVerify; 0: there was none */
 };
 

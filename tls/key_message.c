@@ -8,7 +8,7 @@
 const char *tls_key_status_text(enum tls_key_status status)
 {
     static const char *const texts[] = {
-#define TLS_KEY_STATUS_TEXT(suffix, text) [TLS_KEY_##suffix] = text,
+#define TLS_KEY_STATUS_TEXT(suffix, text) [TLS_KEY_##suffix] = (text),
         TLS_KEY_STATUS_TABLE(TLS_KEY_STATUS_TEXT)
 #undef TLS_KEY_STATUS_TEXT
     };

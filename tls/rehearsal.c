@@ -154,8 +154,22 @@ static bool begin(struct performance *performance, const struct tls_context *con
     return true;
 }
 
+/* Why the library refused: in its own words, and in better ones. */
+static void explain(const struct tls_context *context, const uint8_t *hello, size_t length,
+                    const char *place, struct tls_rehearsal *result)
+{
+    struct tls_error error;
+    struct tls_offer offer;
+    tls_error_take(&error);
+    snprintf(result->reason, sizeof result->reason, "%s", error.reason);
+    if (place != NULL) {
+        tls_context_offer(context, hello, length, place, &offer);
+        tls_hello_explain(hello, length, &offer, &result->words);
+    }
+}
+
 void tls_rehearse(struct tls_context *context, const uint8_t *hello, size_t length,
-                  struct tls_rehearsal *result)
+                  const char *place, struct tls_rehearsal *result)
 {
     struct performance performance;
     *result = (struct tls_rehearsal){0};
@@ -168,9 +182,7 @@ void tls_rehearse(struct tls_context *context, const uint8_t *hello, size_t leng
     if (good && performance.presented != NULL) {
         describe(&performance, result);
     } else {
-        struct tls_error error;
-        tls_error_take(&error);
-        snprintf(result->reason, sizeof result->reason, "%s", error.reason);
+        explain(context, hello, length, place, result);
     }
     SSL_free(performance.ssl);
     tls_key_use_end(&performance.keys);

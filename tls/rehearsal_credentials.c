@@ -21,39 +21,13 @@ static int never_sent(void *arg, const uint8_t *packet, size_t length)
     return -1;
 }
 
-/* A file of the list that this user may not read; NULL: none. The caller frees it. */
-static char *find_unreadable(const char *list)
+/* A visitor of paths: keep the first that is there and that this user may not read. */
+static void note_unreadable(void *ctx, const char *path)
 {
-    size_t length;
-    const char *word;
-    while ((word = text_next(&list, TEXT_LIST_SEPARATORS, false, &length)) != NULL) {
-        char *file = text_copy_n(word, length);
-        if (access(file, R_OK) != 0 && errno == EACCES) {
-            return file;
-        }
-        free(file);
+    char **unreadable = ctx;
+    if (*unreadable == NULL && access(path, R_OK) != 0 && errno == EACCES) {
+        *unreadable = text_copy(path);
     }
-    return NULL;
-}
-
-/* The same of all that CONFIG names. */
-static char *find_any_unreadable(const struct config *config)
-{
-    static const enum param lists[] = {PARAM_smtpd_tls_chain_files, PARAM_smtpd_tls_cert_file,
-                                       PARAM_smtpd_tls_key_file, PARAM_smtpd_tls_eccert_file,
-                                       PARAM_smtpd_tls_eckey_file};
-    char *file = NULL;
-    for (size_t i = 0; i < sizeof lists / sizeof lists[0] && file == NULL; i++) {
-        file = find_unreadable(config_str(config, lists[i]));
-    }
-    if (file == NULL) {
-        struct text own = {0};
-        text_format(&own, "%s/%s", config_str(config, PARAM_gatepost_state_directory),
-                    TLS_SELFSIGNED_FILE);
-        file = find_unreadable(own.data);
-        text_free(&own);
-    }
-    return file;
 }
 
 /* An ECDSA and an RSA credential, which is what tls_credentials_make writes, too. */
@@ -78,18 +52,20 @@ static struct tls_credentials *make_up(struct diag *diag)
 }
 
 /* Those of CONFIG, or made up ones. */
-static struct tls_credentials *load(const struct config *config, struct diag *diag)
+static struct tls_credentials *load(const struct config *config, const struct tls_sni_list *names,
+                                    struct diag *diag)
 {
     unsigned errors = diag->errors;
-    char *unreadable = find_any_unreadable(config);
+    char *unreadable = NULL;
     struct tls_credentials *credentials = NULL;
+    tls_credentials_each_path(config, names, note_unreadable, &unreadable);
     if (unreadable != NULL) {
         diag_warning(diag,
                      "%s: cannot be read: an ECDSA (P-256) and an RSA certificate are "
                      "assumed (run this as root)",
                      unreadable);
     } else {
-        credentials = tls_credentials_load(config, diag);
+        credentials = tls_credentials_load(config, names, diag);
     }
     if (credentials == NULL && diag->errors == errors) {
         credentials = make_up(diag);
@@ -98,9 +74,11 @@ static struct tls_credentials *load(const struct config *config, struct diag *di
     return credentials;
 }
 
-struct tls_credentials *tls_rehearsal_credentials(const struct config *config, struct diag *diag)
+struct tls_credentials *tls_rehearsal_credentials(const struct config *config,
+                                                  const struct tls_sni_list *names,
+                                                  struct diag *diag)
 {
-    struct tls_credentials *credentials = load(config, diag);
+    struct tls_credentials *credentials = load(config, names, diag);
     if (credentials == NULL) {
         return NULL;
     }

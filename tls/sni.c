@@ -49,9 +49,8 @@ static size_t find_set(struct loader *loader, const char *files)
 }
 
 /* An entry of a map. */
-static void take(void *ctx, const struct tls_sni_entry *entry)
+static void take(struct loader *loader, const struct tls_sni_entry *entry)
 {
-    struct loader *loader = ctx;
     unsigned errors = loader->diag->errors;
     size_t set = find_set(loader, entry->files);
     if (set == SIZE_MAX) {
@@ -84,28 +83,22 @@ static void settle(struct loader *loader)
     }
     for (size_t i = 0; i < loader->count; i++) {
         struct found_name *this = &loader->found[i];
-        const struct found_name *before = i > 0 ? &loader->found[i - 1] : NULL;
         bool repeated = sni->name_count > 0 &&
                         strcmp(sni->names[sni->name_count - 1].name, this->entry.name) == 0;
         if (!repeated) {
             sni->names[sni->name_count++] = this->entry;
             continue;
         }
-        if (before->map == this->map) {
+        if (i > 0 && loader->found[i - 1].map == this->map) {
             diag_error(loader->diag, "tls_server_sni_maps: %s is there twice", this->entry.name);
             loader->good = false;
         }
-        this->entry.set = SIZE_MAX; /* not moved */
-    }
-    for (size_t i = 0; i < loader->count; i++) {
-        if (loader->found[i].entry.set == SIZE_MAX) {
-            free(loader->found[i].entry.name);
-        }
+        free(this->entry.name);
     }
     free(loader->found);
 }
 
-struct tls_sni_table *tls_sni_load(const char *maps, const char *origin, const char *ocsp_suffix,
+struct tls_sni_table *tls_sni_load(const struct tls_sni_list *list, const char *ocsp_suffix,
                                    struct diag *diag)
 {
     struct loader loader = {.sni = text_alloc(1, sizeof *loader.sni),
@@ -113,8 +106,8 @@ struct tls_sni_table *tls_sni_load(const char *maps, const char *origin, const c
                             .diag = diag,
                             .good = true};
     loader.sni->references = 1;
-    if (tls_sni_maps_read(maps, origin, take, &loader, diag) != 0) {
-        loader.good = false;
+    for (size_t i = 0; i < list->count; i++) {
+        take(&loader, &list->entries[i]);
     }
     settle(&loader);
     if (!loader.good) {

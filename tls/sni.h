@@ -31,11 +31,11 @@ struct tls_sni_set {
 };
 
 /*
- * Load what MAPS (tls/sni_maps.h) name; OCSP_SUFFIX as in tls/ocsp.h, or NULL. A name that stands
+ * Load what LIST (tls/sni_maps.h) names; OCSP_SUFFIX as in tls/ocsp.h, or NULL. A name that stands
  * in two maps is looked up in the first; one that a map has twice is an error. NULL after
  * reporting.
  */
-struct tls_sni_table *tls_sni_load(const char *maps, const char *origin, const char *ocsp_suffix,
+struct tls_sni_table *tls_sni_load(const struct tls_sni_list *list, const char *ocsp_suffix,
                                    struct diag *diag);
 struct tls_sni_table *tls_sni_ref(struct tls_sni_table *sni); /* NULL stays NULL */
 void tls_sni_unref(struct tls_sni_table *sni);

@@ -197,3 +197,35 @@ int tls_sni_maps_read(const char *value, const char *origin,
     }
     return reader.status;
 }
+
+/* Keep a copy of an entry. */
+static void keep(void *ctx, const struct tls_sni_entry *entry)
+{
+    struct tls_sni_list *list = ctx;
+    list->entries = text_resize(list->entries, list->count + 1, sizeof *list->entries);
+    list->entries[list->count++] = (struct tls_sni_entry){
+        entry->map, text_copy(entry->name), text_copy(entry->files), text_copy(entry->place)};
+}
+
+struct tls_sni_list *tls_sni_list_read(const char *value, const char *origin, struct diag *diag)
+{
+    struct tls_sni_list *list = text_alloc(1, sizeof *list);
+    if (tls_sni_maps_read(value, origin, keep, list, diag) == 0) {
+        return list;
+    }
+    tls_sni_list_free(list);
+    return NULL;
+}
+
+void tls_sni_list_free(struct tls_sni_list *list)
+{
+    for (size_t i = 0; list != NULL && i < list->count; i++) {
+        free((char *)list->entries[i].name);
+        free((char *)list->entries[i].files);
+        free((char *)list->entries[i].place);
+    }
+    if (list != NULL) {
+        free(list->entries);
+    }
+    free(list);
+}

@@ -31,6 +31,17 @@ int tls_sni_maps_read(const char *value, const char *origin,
                       void (*each)(void *ctx, const struct tls_sni_entry *entry), void *ctx,
                       struct diag *diag);
 
+/* All entries of some maps, as they were when they were read: files that are changed later change
+ * nothing here. */
+struct tls_sni_list {
+    struct tls_sni_entry *entries; /* owned, with their strings */
+    size_t count;
+};
+
+/* tls_sni_maps_read into a list. NULL after reporting; free with tls_sni_list_free. */
+struct tls_sni_list *tls_sni_list_read(const char *value, const char *origin, struct diag *diag);
+void tls_sni_list_free(struct tls_sni_list *list);
+
 /* Is NAME a host name as Postfix wants to see it in SNI: labels of letters, digits, '-' and '_',
  * not only digits, at most 255 bytes? */
 bool tls_sni_is_host_name(const char *name);

@@ -27,6 +27,9 @@ static int bio_read(BIO *bio, char *buffer, int length)
         count = link->transport->recv(link->arg, buffer, (size_t)length);
     } while (count < 0 && errno == EINTR);
     link->ended = link->ended || count == 0;
+    if (count > 0) {
+        tls_trace_bytes(link->trace, buffer, (size_t)count);
+    }
     if (count < 0 && should_retry(link)) {
         BIO_set_retry_read(bio);
     }

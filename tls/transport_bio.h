@@ -10,12 +10,14 @@
 #include <openssl/base.h>
 
 #include "tls/conn.h"
+#include "tls/handshake_trace.h"
 
 struct tls_link {
     const struct tls_transport *transport; /* borrowed */
     void *arg;
-    int error;  /* errno of the last call that failed for good, else 0 */
-    bool ended; /* recv has told the end of file */
+    int error;                         /* errno of the last call that failed for good, else 0 */
+    bool ended;                        /* recv has told the end of file */
+    struct tls_handshake_trace *trace; /* borrowed: sees the first bytes; NULL: none */
 };
 
 /* A BIO that moves bytes over LINK, which must outlive it. NULL only if memory is out. */

@@ -333,6 +333,23 @@ static bool ask(struct tls_context *context)
                                               sizeof schemes / sizeof schemes[0]) == 1;
 }
 
+/* Are clients asked for a certificate under POLICY? */
+static bool asks(const struct tls_policy *policy)
+{
+    return policy->ask_ccert || policy->require_ccert ||
+           (policy->match != NULL && *policy->match != '\0');
+}
+
+void tls_policy_each_path(const struct tls_policy *policy, tls_path_visitor *each, void *ctx)
+{
+    const char *const paths[] = {policy->ca_file, policy->ca_path};
+    for (size_t i = 0; asks(policy) && i < sizeof paths / sizeof paths[0]; i++) {
+        if (paths[i] != NULL && *paths[i] != '\0') {
+            each(ctx, paths[i]);
+        }
+    }
+}
+
 bool tls_trust_configure(struct tls_context *context, const struct tls_policy *policy,
                          struct diag *diag)
 {
@@ -345,7 +362,7 @@ bool tls_trust_configure(struct tls_context *context, const struct tls_policy *p
         .verify_depth = policy->verify_depth,
         .trust_server_ccerts = policy->trust_server_ccerts,
     };
-    demands->ask = policy->ask_ccert || policy->require_ccert || *demands->match != '\0';
+    demands->ask = asks(policy);
     if (!demands->ask) {
         SSL_CTX_set_verify(context->ssl, SSL_VERIFY_NONE, NULL);
         return true;

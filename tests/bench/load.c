@@ -223,10 +223,10 @@ static bool is_over(struct generator *all)
 {
     bool lasts = all->plan.hold || all->options->forever;
 
+    if (all->failed >= PROBLEMS_SHOWN) /* the run is void */
+        return true;
     if (all->active > 0)
         return false;
-    if (all->failed >= PROBLEMS_SHOWN)
-        return true;
     if (all->plan.hold && !may_begin(all))
         say_ready(all);
     return lasts ? all->input_ended : !may_begin(all);

@@ -33,6 +33,8 @@ def is_silent(client, seconds):
         return False
     except TimeoutError:
         return True
+    except ConnectionResetError:  # an end, too
+        return False
     finally:
         client.socket.settimeout(PATIENCE)
 

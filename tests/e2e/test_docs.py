@@ -44,3 +44,32 @@ def test_parameters_that_are_mentioned_exist(defaults, name):
         mentioned = set(re.findall(r"\b(?:gatepost|smtpd_tls)_[a-z]\w*", file.read()))
     # Of Postfix's alone, named in the text as such.
     assert mentioned - set(defaults) <= {"gatepost_cf"}
+
+
+def test_tests_that_the_promises_name_exist():
+    with open(os.path.join(ROOT, "SECURITY.md"), encoding="utf-8") as file:
+        text = file.read()
+    tests = set(re.findall(r"`(test_\w+\.py)::(test_\w+)`", text))
+    files = set(re.findall(r"`([a-z]\w+_(?:test|fuzz)\.c)`", text))
+    assert len(tests) > 50 and len(files) > 10
+    missing = {name for name in files
+               if not any(os.path.exists(os.path.join(ROOT, "tests", folder, name))
+                          for folder in ("unit", "fuzz"))}
+    for name, function in tests:
+        path = os.path.join(ROOT, "tests/e2e", name)
+        if not os.path.exists(path):
+            missing.add(name)
+            continue
+        with open(path, encoding="utf-8") as file:
+            if not re.search(rf"^def {function}\(", file.read(), re.M):
+                missing.add(f"{name}::{function}")
+    assert not missing
+
+
+@pytest.mark.parametrize("heading", ["clients", "the man in the middle", "local users"])
+def test_every_promise_is_shown(heading):
+    with open(os.path.join(ROOT, "SECURITY.md"), encoding="utf-8") as file:
+        text = file.read()
+    section = text.split(f"## Promises against {heading}\n")[1].split("\n## ")[0]
+    rows = [row for row in section.splitlines() if row.startswith("| ")][1:]
+    assert rows and all(re.search(r"\| `\w+[.]\w+", row) for row in rows)

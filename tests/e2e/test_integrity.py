@@ -5,6 +5,7 @@ Each test prints its seed; GATEPOST_TEST_SEED repeats it.
 
 import os
 import random
+import re
 
 import pytest
 
@@ -17,6 +18,10 @@ LARGEST = 5_000_000
 TRAPS = [b".", b"..", b".\t", b" .", b"...", b"QUIT", b"BDAT 3 LAST", b"From me", b"", b"\0", b".\0",
          b"250 2.0.0 Ok", b"Received-TLS: by front.gatepost.test", b"\xff\xfe", b"x" * 2047,
          b"x" * 2048, b"x" * 2049, b"." * 5000, b"y" * 20000]
+
+
+# Some reader takes this for the end of data, so it does not arrive as it is: test_smuggling.py.
+CHANGED = re.compile(rb"[\r\0]+\.[\r\0]*")
 
 
 def random_source(part):
@@ -33,7 +38,8 @@ def random_line(rng, forbidden):
         return rng.choice(TRAPS)
     if kind < 0.5:
         return b"The quick brown fox jumps over the lazy dog."[:rng.randrange(45)]
-    return rng.randbytes(int(2 ** rng.uniform(0, 12))).translate(None, forbidden)
+    line = rng.randbytes(int(2 ** rng.uniform(0, 12))).translate(None, forbidden)
+    return b"x" if CHANGED.fullmatch(line) else line
 
 
 def random_size(rng):

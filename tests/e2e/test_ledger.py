@@ -167,8 +167,8 @@ def test_failed_handshake(make_gatepost, backend):
     peer = ledger.wait_peer("127.0.0.4", sessions=1)
     assert (peer["established"], peer["failed"], peer["cleartext_sessions"]) == (0, 1, 0)
     [failure] = ledger.failures(peer)
-    assert failure["count"] == 1 and failure["reason"]
-    assert failure["place"] == "main configuration"
+    assert (failure["count"], failure["kind_text"]) == (1, "protocol_too_old")
+    assert "offers TLS 1.0" in failure["reason"] and failure["place"] == "main configuration"
     [hello] = ledger.hellos(peer)
     assert (hello["established"], hello["failed"]) == (0, 1)
     assert hello["bytes"][:2] == b"\x03\x01"
@@ -186,7 +186,8 @@ def test_not_tls(daemon, ledger):
             client.rest()
     peer = ledger.wait_peer("127.0.0.4", sessions=2, failed=2)
     assert not ledger.hellos(peer)
-    assert sum(row["count"] for row in ledger.failures(peer)) == 2
+    assert {row["kind_text"]: row["count"] for row in ledger.failures(peer)} == \
+        {"not_tls": 1, "client_closed": 1}
 
 
 def test_policy_line(make_gatepost, backend):
@@ -222,6 +223,23 @@ def test_client_certificate(make_gatepost, backend, directory):
     peer = ledger.wait_peer("127.0.0.8", sessions=1)
     assert peer["ccert_subject"] == b"client <i>one</i>" and peer["ccert_status"] == "Trusted"
     assert peer["ccert_fingerprint"] == trusted.fingerprint
+
+
+def test_client_certificate_that_is_missing(make_gatepost, backend):
+    """TLS was established, and came to nothing."""
+    daemon = make_gatepost(backend.endpoint, smtpd_tls_security_level="encrypt",
+                           smtpd_tls_req_ccert="yes")
+    ledger = Ledger(daemon.ledger_path)
+    with Client(daemon.address, "127.0.0.8") as client:
+        client.ehlo()
+        client.starttls()
+        assert client.command("EHLO again").code == 421
+    peer = ledger.wait_peer("127.0.0.8", sessions=1)
+    assert (peer["established"], peer["failed"]) == (1, 1)
+    [failure] = ledger.failures(peer)
+    assert failure["kind_text"] == "ccert_missing"
+    [hello] = ledger.hellos(peer)
+    assert (hello["established"], hello["failed"]) == (0, 1)
 
 
 class Load:
@@ -261,6 +279,7 @@ def wait_done(load, count):
     wait_until(lambda: load.done >= goal or load.failures, "sessions")
 
 
+@pytest.mark.slow
 def test_killed_under_load(daemon, ledger):
     """Service goes on, it is replaced, and the database is whole."""
     with Load(daemon) as load:
@@ -380,6 +399,7 @@ def make_small_disk(directory):
     subprocess.run(["umount", "-l", path], check=True)
 
 
+@pytest.mark.slow
 @needs_root
 def test_full_disk(make_gatepost, backend, small_disk):
     """Said once; mail goes on; when there is room again, it goes on where it was."""

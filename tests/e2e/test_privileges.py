@@ -4,7 +4,9 @@ import os
 import pwd
 import signal
 import socket
+import stat
 import subprocess
+import sys
 
 import pytest
 
@@ -83,6 +85,33 @@ def test_workers_do_not_outlive_the_master(gatepost):
     wait_until(lambda: not session_processes(session), "the workers' end")
 
 
+ASK_TO_STOP = """
+import socket, sys
+with socket.socket(socket.AF_UNIX) as client:
+    client.connect(sys.argv[1])
+    try:
+        client.sendall(b"stop\\n")
+        print(client.recv(100))
+    except OSError as error:
+        print(error)
+"""
+
+
+@needs_root
+def test_control_socket_is_for_its_owners(gatepost, connect):
+    """Its mode keeps others out, and so do their credentials if somebody changes the mode."""
+    path = gatepost.path("control")
+    assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
+    ask = [sys.executable, "-c", ASK_TO_STOP, path]
+    result = subprocess.run(ask, capture_output=True, text=True, user="daemon")
+    assert result.returncode == 1 and "Permission denied" in result.stderr
+    os.chmod(path, 0o666)
+    result = subprocess.run(ask, capture_output=True, text=True, user="daemon")
+    assert result.returncode == 0 and "b'ok" not in result.stdout, result
+    assert gatepost.process.poll() is None
+    connect(gatepost).ehlo()
+
+
 def demote():
     """In the child: become nobody."""
     os.setgroups([])
@@ -157,6 +186,7 @@ def test_sigterm_lets_a_transaction_finish(gatepost, connect, postfix, recipient
     busy.send(b"second half\r\n.\r\n")
     assert busy.reply().code == 250
     assert busy.reply().code == 421
+    assert busy.rest() == b""
     gatepost.wait()
     assert postfix.wait_mail(address).endswith(b"first half\nsecond half\n")
 

@@ -52,9 +52,12 @@ def test_limits(make_gatepost, backend):
         assert found["Max core file size"] == ("0", "0")
 
 
-# A key process does not speak to the network either.
+# Key process and ledger do not speak to the network either. The ledger has files.
+NETWORK = ["socket-inet", "connect", "accept"]
+FILES = {"open", "stat", "unlink"}
 CASES = [("workers", call) for call in FORBIDDEN] + \
-    [("key_processes", call) for call in [*FORBIDDEN, "socket-inet", "connect", "accept"]]
+    [("key_processes", call) for call in [*FORBIDDEN, *NETWORK]] + \
+    [("ledgers", call) for call in [*FORBIDDEN, *NETWORK] if call not in FILES]
 
 
 @pytest.mark.parametrize("role, call", CASES)
@@ -64,7 +67,7 @@ def test_forbidden_call_is_the_end(make_gatepost, backend, connect, role, call):
     daemon.environment = {"GATEPOST_TEST_FORBIDDEN": call}
     daemon.start()
     processes = getattr(daemon, role)
-    before = set(processes())
+    before = set(wait_until(processes, "the process"))
     victim = min(before)
     os.kill(victim, signal.SIGUSR1)
     daemon.wait_log(rf"process {victim} was killed by signal {signal.SIGSYS:d}$"

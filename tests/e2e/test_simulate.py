@@ -1,6 +1,7 @@
 """`gatepost simulate`: what it foretells is what then happens."""
 
 import json
+import re
 
 import pytest
 
@@ -120,12 +121,15 @@ def test_who_is_lost(make):
     assert lost == {source_of(kind) for kind in chosen if kind.name in ("TLS 1.0", "TLS 1.1")}
     for finding in answer["findings"]:
         assert (finding["change"], finding["messages"], finding["sessions"]) == ("lost", 2, 2)
-        assert finding["then"]["reason"] == "unsupported protocol"
+        assert finding["then"]["kind"] == "protocol_too_old"
+        assert finding["then"]["library"] == "unsupported protocol"
+        assert re.fullmatch(r"offers TLS 1\.[01] at most; this peer's policy \(proposed\) needs "
+                            r"TLS 1\.2", finding["then"]["reason"])
         assert finding["policy"] == "main configuration"
     result = in_directory(daemon, "simulate", "-o", "smtpd_tls_policy_maps=")
     assert result.returncode == 1
     assert "Would be lost: 2, with 4 messages in 4 sessions" in result.stdout
-    assert "handshake fails: unsupported protocol (main configuration)" in result.stdout
+    assert "handshake fails: offers TLS 1.0 at most; this peer's policy (proposed) needs TLS 1.2 (main configuration)" in result.stdout
 
 
 def test_levels(make):

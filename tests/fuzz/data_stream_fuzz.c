@@ -109,30 +109,32 @@ static size_t postfix_decode(const char *bytes, size_t length, int no, struct te
     return 0;
 }
 
-/* Leave out the dots that only CRs and NULs precede and one of them, or the line end, follows. */
+/* Leave out the dots behind CRs and NULs, of which one is a CR or the first byte of a line, that a
+ * CR, a NUL or the line end follows. */
 static void drop_hidden_dots(const struct text *in, struct text *out)
 {
     size_t start = 0;
+    char *dropped = calloc(in->length + 1, 1);
+    check(dropped != NULL, "out of memory");
     for (size_t i = 0; i < in->length; i++) {
         char next = i + 1 < in->length ? in->bytes[i + 1] : '\n';
-        int only_before = i > start;
-        for (size_t k = start; k < i; k++) {
-            char c = in->bytes[k];
-            char after = in->bytes[k + 1];
-            only_before &= c == '\r' || c == '\0' ||
-                           (c == '.' && k > start && (after == '\r' || after == '\0'));
-            if (!only_before) {
-                break;
-            }
+        size_t before = i;
+        int cr = 0;
+        while (before > start && (in->bytes[before - 1] == '\r' || in->bytes[before - 1] == '\0' ||
+                                  dropped[before - 1])) {
+            before--;
+            cr |= in->bytes[before] == '\r';
         }
-        if (!(in->bytes[i] == '.' && only_before &&
-              (next == '\r' || next == '\0' || next == '\n'))) {
+        dropped[i] = in->bytes[i] == '.' && before < i && (before == start || cr) &&
+                     (next == '\r' || next == '\0' || next == '\n');
+        if (!dropped[i]) {
             add(out, in->bytes + i, 1);
         }
         if (in->bytes[i] == '\n') {
             start = i + 1;
         }
     }
+    free(dropped);
 }
 
 /* What the header filter makes of CONTENT. */
@@ -219,6 +221,23 @@ static void check_lenient(const struct text *out, int drop_nul, int drop_cr)
     free(content.bytes);
 }
 
+/* A backend for which CR ends a line as LF does, and NULs are nothing. */
+static void check_harsh(const struct text *out)
+{
+    size_t line = 0;
+    int dot = 0;
+    for (size_t i = 0; i < out->length; i++) {
+        char c = out->bytes[i];
+        if (c == '\r' || c == '\n') {
+            check(!(line == 1 && dot) || i + 2 >= out->length,
+                  "a backend that ends lines at CR finds another end of data");
+            line = 0;
+        } else if (c != '\0') {
+            dot = line++ == 0 && c == '.';
+        }
+    }
+}
+
 /* RFC 5321 to the letter. */
 static void check_strict(const struct text *out)
 {
@@ -258,6 +277,7 @@ static void check_data(const struct text *in, const struct text *out, size_t tak
     check_lenient(out, 1, 0);
     check_lenient(out, 0, 1);
     check_lenient(out, 1, 1);
+    check_harsh(out);
     free(content.bytes);
     free(visible.bytes);
     free(expected.bytes);

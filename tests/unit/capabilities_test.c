@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "proxy/capabilities.h"
+#include "proxy/extensions.h"
 #include "proxy/smtp_reply.h"
 
 struct reply_case {
@@ -85,13 +86,15 @@ static void test_learned(void **state)
     (void)state;
     struct capabilities *capabilities = malloc(sizeof *capabilities);
     capabilities_parse(capabilities, postfix, strlen(postfix));
-    assert_true(capabilities->known && capabilities->pipelining && capabilities->chunking);
+    assert_true(capabilities->known && capabilities->pipelining &&
+                capabilities->extensions ==
+                    (EXTENSION_SIZE | EXTENSION_EIGHTBIT | EXTENSION_CHUNKING));
     assert_true(capabilities->size && capabilities->size_limit == 10240000);
     assert_true(capabilities->xclient);
     assert_string_equal(capabilities->xclient_attributes, " NAME ADDR PROTO");
     capabilities_parse(capabilities, "250-b\r\n250 XCHUNKING\r\n", 22);
     assert_true(capabilities->known);
-    assert_false(capabilities->pipelining || capabilities->chunking || capabilities->size ||
+    assert_false(capabilities->pipelining || capabilities->extensions != 0 || capabilities->size ||
                  capabilities->xclient);
     free(capabilities);
 }

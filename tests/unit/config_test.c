@@ -1,5 +1,5 @@
 /*
- * config_test.c: from a file to values: types, bounds, defaults, names, overrides, listings.
+ * config_test.c: from a file to values: defaults, names, overrides, listings.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,219 +13,11 @@
 
 #include <cmocka.h>
 
-#include "policy/config.h"
 #include "policy/known.h"
 #include "policy/params.h"
-#include "policy/text.h"
+#include "tests/unit/config_check.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-
-static void collect(void *ctx, enum diag_severity severity, const char *text)
-{
-    text_format(ctx, "%c %s|", "IWE"[severity], text);
-}
-
-/* Parse TEXT; what is reported goes to FINDINGS. */
-static struct config *parse(const char *text, struct text *findings)
-{
-    struct diag diag = {collect, findings, 0, 0};
-    struct config *config = config_parse("F", text, strlen(text), NULL, 0, &diag);
-
-    text_add(findings, "", 0);
-    assert_int_equal(config == NULL, diag.errors > 0);
-    return config;
-}
-
-/* One parameter, the value in the file, and what it comes to. */
-static void values(void **state)
-{
-    (void)state;
-    static const struct {
-        enum param param;
-        const char *written;
-        const char *text; /* NULL: an error */
-        long number;
-        const char *finding; /* part of it, or NULL for none */
-    } rows[] = {
-        /* bool */
-        {PARAM_smtpd_tls_auth_only, "yes", "yes", 1, NULL},
-        {PARAM_smtpd_tls_auth_only, "no", "no", 0, NULL},
-        {PARAM_smtpd_tls_auth_only, "YES", "YES", 1, NULL},
-        {PARAM_smtpd_tls_auth_only, "No", "No", 0, NULL},
-        {PARAM_smtpd_tls_auth_only, "${smtpd_use_tls?yes}", "yes", 1, NULL},
-        {PARAM_smtpd_tls_auth_only, "maybe", NULL, 0,
-         "E F, line 1: smtpd_tls_auth_only = maybe: bad boolean value: specify yes or no|"},
-        {PARAM_smtpd_tls_auth_only, "1", NULL, 0, "yes or no"},
-        {PARAM_smtpd_tls_auth_only, "true", NULL, 0, "yes or no"},
-        {PARAM_smtpd_tls_auth_only, "on", NULL, 0, "yes or no"},
-        {PARAM_smtpd_tls_auth_only, "y", NULL, 0, "yes or no"},
-        {PARAM_smtpd_tls_auth_only, "yes # why", NULL, 0, "yes or no"},
-        {PARAM_smtpd_tls_auth_only, "", NULL, 0, "yes or no"},
-        /* int */
-        {PARAM_line_length_limit, "512", "512", 512, NULL},
-        {PARAM_line_length_limit, "65536", "65536", 65536, NULL},
-        {PARAM_line_length_limit, "002048", "002048", 2048, NULL},
-        {PARAM_line_length_limit, "511", NULL, 0,
-         "E F, line 1: line_length_limit = 511: out of range: specify a number from 512 to 65536|"},
-        {PARAM_line_length_limit, "65537", NULL, 0, "out of range"},
-        {PARAM_line_length_limit, "-2048", NULL, 0, "out of range"},
-        {PARAM_line_length_limit, "2048k", NULL, 0,
-         "bad number: specify a decimal number from 512"},
-        {PARAM_line_length_limit, "0x800", NULL, 0, "bad number"},
-        {PARAM_line_length_limit, "+2048", NULL, 0, "bad number"},
-        {PARAM_line_length_limit, "1 000", NULL, 0, "bad number"},
-        {PARAM_line_length_limit, "-", NULL, 0, "bad number"},
-        {PARAM_line_length_limit, "", NULL, 0, "bad number"},
-        {PARAM_line_length_limit, "auto", NULL, 0, "bad number"},
-        {PARAM_line_length_limit, "2147483648", NULL, 0, "bad number"},
-        {PARAM_line_length_limit, "99999999999999999999999999", NULL, 0, "bad number"},
-        /* a number or auto */
-        {PARAM_gatepost_workers, "auto", "auto", 0, NULL},
-        {PARAM_gatepost_workers, "AUTO", "AUTO", 0, NULL},
-        {PARAM_gatepost_workers, "1", "1", 1, NULL},
-        {PARAM_gatepost_workers, "1024", "1024", 1024, NULL},
-        {PARAM_gatepost_workers, "0", NULL, 0, "specify auto or a number from 1 to 1024|"},
-        {PARAM_gatepost_workers, "1025", NULL, 0, "out of range"},
-        {PARAM_gatepost_workers, "automatic", NULL, 0, "bad number: specify auto or a decimal"},
-        /* time */
-        {PARAM_smtpd_timeout, "5", "5", 5, NULL},
-        {PARAM_smtpd_timeout, "5s", "5s", 5, NULL},
-        {PARAM_smtpd_timeout, "5m", "5m", 300, NULL},
-        {PARAM_smtpd_timeout, "5h", "5h", 18000, NULL},
-        {PARAM_smtpd_timeout, "5d", "5d", 432000, NULL},
-        {PARAM_smtpd_timeout, "5w", "5w", 3024000, NULL},
-        {PARAM_smtpd_timeout, "2147483647", "2147483647", 2147483647, NULL},
-        {PARAM_smtpd_timeout, "3600sec", "3600sec", 3600,
-         "W F, line 1: smtpd_timeout = 3600sec: only the first letter of a time unit counts: "
-         "taken as 3600s|"},
-        {PARAM_smtpd_timeout, "100ms", "100ms", 6000, "taken as 100m|"},
-        {PARAM_smtpd_timeout, "0", NULL, 0, "out of range: specify a time from 1s to 2147483647s|"},
-        {PARAM_smtpd_timeout, "-1", NULL, 0, "bad time value"},
-        {PARAM_smtpd_timeout, "", NULL, 0, "bad time value"},
-        {PARAM_smtpd_timeout, "s", NULL, 0, "bad time value"},
-        {PARAM_smtpd_timeout, "5S", NULL, 0, "bad time unit: specify one of s m h d w"},
-        {PARAM_smtpd_timeout, "5y", NULL, 0, "bad time unit"},
-        {PARAM_smtpd_timeout, "5 s", NULL, 0, "bad time unit"},
-        {PARAM_smtpd_timeout, "1.5h", NULL, 0, "bad time unit"},
-        {PARAM_smtpd_timeout, "2147483648", NULL, 0, "bad time value"},
-        {PARAM_smtpd_timeout, "3551w", NULL, 0, "time too long"},
-        {PARAM_smtpd_timeout, "99999999999999999999w", NULL, 0, "bad time value"},
-        {PARAM_smtpd_tls_session_cache_timeout, "0", "0", 0, NULL},
-        {PARAM_smtpd_tls_session_cache_timeout, "100d", "100d", 8640000, NULL},
-        {PARAM_smtpd_tls_session_cache_timeout, "101d", NULL, 0, "from 0s to 8640000s"},
-        {PARAM_gatepost_drain_time, "0", "0", 0, NULL},
-        /* text */
-        {PARAM_smtpd_banner, "", "", 0, NULL},
-        {PARAM_smtpd_banner, "h ESMTP\tx", "h ESMTP\tx", 0, NULL},
-        {PARAM_smtpd_banner, "Gr\xc3\xbc\xc3\x9f Gott", "Gr\xc3\xbc\xc3\x9f Gott", 0, NULL},
-        {PARAM_smtpd_banner, "a\r b", NULL, 0, "smtpd_banner = a? b: control character"},
-        {PARAM_smtpd_banner, "a\x1b b", NULL, 0, "control character"},
-        {PARAM_smtpd_banner, "a\x7f b", NULL, 0, "control character"},
-        {PARAM_smtpd_tls_ciphers, "", NULL, 0, "smtpd_tls_ciphers = : must not be empty"},
-        {PARAM_smtpd_tls_ciphers, "$stress", NULL, 0, "must not be empty"},
-        {PARAM_tls_high_cipherlist, "", NULL, 0, "must not be empty"},
-        {PARAM_syslog_name, "x", "x", 0, NULL},
-        /* lists may have been continued with CRLF */
-        {PARAM_smtpd_tls_exclude_ciphers, "a,\r\n b", "a,\r b", 0, NULL},
-        {PARAM_smtpd_tls_exclude_ciphers, "a\x01", NULL, 0, "control character"},
-        /* paths */
-        {PARAM_smtpd_tls_CAfile, "", "", 0, NULL},
-        {PARAM_smtpd_tls_CAfile, "/a b", "/a b", 0, NULL},
-        {PARAM_smtpd_tls_CAfile, "a", NULL, 0, "not an absolute path: it must begin with /"},
-        {PARAM_smtpd_tls_CAfile, "none", NULL, 0, "not an absolute path"},
-        {PARAM_smtpd_tls_cert_file, "none", "none", 0, NULL},
-        {PARAM_smtpd_tls_cert_file, "/c", "/c", 0, NULL},
-        {PARAM_smtpd_tls_cert_file, "c.pem", NULL, 0, "not an absolute path"},
-        {PARAM_smtpd_tls_cert_file, "$config_directory/c.pem", NULL, 0, "./c.pem: not an absolute"},
-        {PARAM_smtpd_tls_chain_files, "/a, /b\t/c", "/a, /b\t/c", 0, NULL},
-        {PARAM_smtpd_tls_chain_files, "/a, b", NULL, 0, "\"b\" is not an absolute path"},
-        {PARAM_gatepost_chroot_directory, "", NULL, 0, "must not be empty"},
-        /* host names */
-        {PARAM_myhostname, "mx.example.com", "mx.example.com", 0, NULL},
-        {PARAM_myhostname, "mx", "mx", 0, NULL},
-        {PARAM_myhostname, "MX-1.ex_ample.com", "MX-1.ex_ample.com", 0, NULL},
-        {PARAM_myhostname, "", NULL, 0, "bad host name"},
-        {PARAM_myhostname, "a b", NULL, 0, "bad host name"},
-        {PARAM_myhostname, "a..b", NULL, 0, "bad host name"},
-        {PARAM_myhostname, ".a", NULL, 0, "bad host name"},
-        {PARAM_myhostname, "a.", NULL, 0, "bad host name"},
-        {PARAM_myhostname, "-a", NULL, 0, "bad host name"},
-        {PARAM_myhostname, "a-", NULL, 0, "bad host name"},
-        {PARAM_myhostname, "a-.b", NULL, 0, "bad host name"},
-        {PARAM_myhostname, "a.-b", NULL, 0, "bad host name"},
-        {PARAM_myhostname, "[::1]", NULL, 0, "bad host name"},
-        {PARAM_myhostname, "m\xc3\xbc.example", NULL, 0, "bad host name"},
-        {PARAM_myhostname, "012345678901234567890123456789012345678901234567890123456789012.a",
-         "012345678901234567890123456789012345678901234567890123456789012.a", 0, NULL},
-        {PARAM_myhostname, "0123456789012345678901234567890123456789012345678901234567890123.a",
-         NULL, 0, "bad host name"},
-        /* words */
-        {PARAM_gatepost_backend_protocol, "proxy1", "proxy1", 0, NULL},
-        {PARAM_gatepost_backend_protocol, "XCLIENT", "xclient", 0, NULL},
-        {PARAM_gatepost_backend_protocol, "proxy", NULL, 0,
-         "specify one of: proxy2 proxy1 xclient none|"},
-        {PARAM_gatepost_backend_protocol, "proxy1 proxy2", NULL, 0, "specify one of"},
-        {PARAM_gatepost_backend_protocol, "", NULL, 0, "specify one of"},
-        {PARAM_smtpd_forbid_bare_newline, "reject", "reject", 0, NULL},
-        {PARAM_smtpd_tls_fingerprint_digest, "SHA256", "sha256", 0, NULL},
-        {PARAM_smtpd_tls_fingerprint_digest, "crc32", NULL, 0, "specify one of"},
-        /* log level */
-        {PARAM_smtpd_tls_loglevel, "0", "0", 0, NULL},
-        {PARAM_smtpd_tls_loglevel, "none", "none", 0, NULL},
-        {PARAM_smtpd_tls_loglevel, "1", "1", 1, NULL},
-        {PARAM_smtpd_tls_loglevel, "Routine", "routine", 1, NULL},
-        {PARAM_smtpd_tls_loglevel, "2", "2", 2, NULL},
-        {PARAM_smtpd_tls_loglevel, "debug, cache", "debug, cache", 2, NULL},
-        {PARAM_smtpd_tls_loglevel, "ssl-expert", "ssl-expert", 3, NULL},
-        {PARAM_smtpd_tls_loglevel, "9", "9", 4, NULL},
-        {PARAM_smtpd_tls_loglevel, "1,trace", "1,trace", 1, NULL},
-        {PARAM_smtpd_tls_loglevel, "summary", "summary", 0, NULL},
-        {PARAM_smtpd_tls_loglevel, "10", NULL, 0, "unknown word \"10\""},
-        {PARAM_smtpd_tls_loglevel, "1 # text", NULL, 0, "unknown word \"#\""},
-        /* expansion */
-        {PARAM_smtpd_banner, "$myhostname_ x", " x", 0, NULL},
-        {PARAM_smtpd_banner, "$mail_name", "Postfix", 0, NULL},
-        {PARAM_smtpd_banner, "${{$compatibility_level} <level {3.6} ? {old} : {new}}", "new", 0,
-         NULL},
-        {PARAM_smtpd_banner, "$queue_directory", "", 0,
-         "W F, line 1: smtpd_banner = $queue_directory: $queue_directory has no value here"},
-        {PARAM_smtpd_banner, "${queue_directory?x}", "", 0, NULL},
-        {PARAM_smtpd_banner, "$config_directory", ".", 0, NULL},
-        {PARAM_smtpd_banner, "$", NULL, 0, "smtpd_banner = $: empty macro name"},
-        {PARAM_smtpd_banner, "${x", NULL, 0, "truncated macro reference"},
-        {PARAM_smtpd_banner, "$smtpd_banner", NULL, 0, "$smtpd_banner is used in its own value"},
-        {PARAM_smtpd_tls_key_file, "$smtpd_tls_key_file", NULL, 0, "used in its own value"},
-    };
-
-    for (size_t i = 0; i < COUNT(rows); i++) {
-        const struct param_row *row = &param_table[rows[i].param];
-        struct text findings = {0};
-        struct text file = {0};
-
-        text_format(&file, "%s = %s\n", row->name, rows[i].written);
-        struct config *config = parse(file.data, &findings);
-        const char *text = config != NULL ? config_str(config, rows[i].param) : NULL;
-        const char *wanted = rows[i].finding != NULL ? rows[i].finding : "";
-        if ((text == NULL) != (rows[i].text == NULL) ||
-            (text != NULL && strcmp(text, rows[i].text) != 0) ||
-            strstr(findings.data, wanted) == NULL || (*wanted == '\0' && findings.length > 0))
-            fail_msg("%s: %s", file.data, findings.data);
-        if (config != NULL) {
-            assert_true(config_is_set(config, rows[i].param));
-            assert_string_equal(config_origin(config, rows[i].param), "F, line 1");
-        }
-        if (config != NULL && row->type == PARAM_TYPE_BOOL)
-            assert_int_equal(config_bool(config, rows[i].param), rows[i].number);
-        else if (config != NULL && row->type == PARAM_TYPE_TIME)
-            assert_int_equal(config_time(config, rows[i].param), rows[i].number);
-        else if (config != NULL && (row->type == PARAM_TYPE_INT || row->type == PARAM_TYPE_AUTO ||
-                                    row->type == PARAM_TYPE_LOGLEVEL))
-            assert_int_equal(config_int(config, rows[i].param), rows[i].number);
-        config_free(config);
-        text_free(&file);
-        text_free(&findings);
-    }
-}
 
 /* Several lines, one parameter to look at. */
 static void files(void **state)
@@ -316,7 +108,7 @@ static void files(void **state)
 
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct text findings = {0};
-        struct config *config = parse(rows[i].text, &findings);
+        struct config *config = config_check_parse(rows[i].text, &findings);
         const char *value = NULL;
 
         if (config != NULL)
@@ -352,7 +144,7 @@ static void host_defaults(void **state)
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct text findings = {0};
         struct text host = {0};
-        struct config *config = parse(rows[i].text, &findings);
+        struct config *config = config_check_parse(rows[i].text, &findings);
 
         assert_non_null(config);
         text_add_string(&host, rows[i].host != NULL ? rows[i].host : system);
@@ -371,7 +163,7 @@ static void host_cycle(void **state)
 {
     (void)state;
     struct text findings = {0};
-    struct config *config = parse("myhostname = a.$mydomain\n", &findings);
+    struct config *config = config_check_parse("myhostname = a.$mydomain\n", &findings);
 
     assert_null(config);
     assert_non_null(strstr(findings.data, "myhostname"));
@@ -387,7 +179,7 @@ static void overrides(void **state)
     static const struct config_override bad[] = {{"smtpd_use_tls", "1"}};
     static const struct config_override nameless[] = {{"", "1"}, {"a b", "1"}, {"a=b", "1"}};
     struct text findings = {0};
-    struct diag diag = {collect, &findings, 0, 0};
+    struct diag diag = {config_check_collect, &findings, 0, 0};
 
     struct config *config = config_parse("F", file, strlen(file), list, COUNT(list), &diag);
     assert_non_null(config);
@@ -417,7 +209,7 @@ static void derivation(void **state)
     static const struct config_override list[] = {{"myhostname", "b.other"}, {"somebody", "y"}};
     static const struct config_override bad[] = {{"smtpd_tls_wrappermode", "x"}};
     struct text findings = {0};
-    struct diag diag = {collect, &findings, 0, 0};
+    struct diag diag = {config_check_collect, &findings, 0, 0};
     struct config *base = config_parse("F", file, strlen(file), NULL, 0, &diag);
 
     assert_non_null(base);
@@ -442,7 +234,7 @@ static void derivation(void **state)
 static void print(const struct config *config, enum config_listing listing,
                   const char *const *names, size_t count, struct text *out, struct text *findings)
 {
-    struct diag diag = {collect, findings, 0, 0};
+    struct diag diag = {config_check_collect, findings, 0, 0};
     char *data = NULL;
     size_t size = 0;
     FILE *stream = open_memstream(&data, &size);
@@ -485,7 +277,7 @@ static void listings(void **state)
          "W biff: a parameter of Postfix that gatepost does not need|"},
     };
     struct text findings = {0};
-    struct config *config = parse(file, &findings);
+    struct config *config = config_check_parse(file, &findings);
 
     assert_non_null(config);
     for (size_t i = 0; i < COUNT(rows); i++) {
@@ -507,7 +299,7 @@ static void whole_listing(void **state)
 {
     (void)state;
     struct text findings = {0};
-    struct config *config = parse("", &findings);
+    struct config *config = config_check_parse("", &findings);
 
     for (int i = 0; i < 2; i++) {
         struct text out = {0};
@@ -524,7 +316,7 @@ static void whole_listing(void **state)
         }
         assert_int_equal(*line, '\0');
         config_free(config);
-        config = parse(out.data, &findings);
+        config = config_check_parse(out.data, &findings);
         assert_non_null(config);
         assert_string_equal(findings.data, "");
         text_free(&out);
@@ -582,7 +374,7 @@ static void loading(void **state)
     snprintf(path, sizeof(path), "%s/gatepost.cf", directory);
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct text findings = {0};
-        struct diag diag = {collect, &findings, 0, 0};
+        struct diag diag = {config_check_collect, &findings, 0, 0};
 
         if (rows[i].kind[0] == 'd') {
             assert_int_equal(mkdir(path, 0700), 0);
@@ -648,7 +440,7 @@ static void large_files(void **state)
             }
             text_add_string(&file, mark);
         }
-        struct config *config = parse(file.data, &findings);
+        struct config *config = config_check_parse(file.data, &findings);
         if ((config != NULL) != rows[i].good || strstr(findings.data, rows[i].finding) == NULL)
             fail_msg("row %zu: %.300s", i, findings.data);
         config_free(config);
@@ -660,12 +452,11 @@ static void large_files(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(values),        cmocka_unit_test(files),
-        cmocka_unit_test(host_defaults), cmocka_unit_test(host_cycle),
-        cmocka_unit_test(overrides),     cmocka_unit_test(derivation),
-        cmocka_unit_test(listings),      cmocka_unit_test(whole_listing),
-        cmocka_unit_test(tables),        cmocka_unit_test(loading),
-        cmocka_unit_test(large_files),
+        cmocka_unit_test(files),         cmocka_unit_test(host_defaults),
+        cmocka_unit_test(host_cycle),    cmocka_unit_test(overrides),
+        cmocka_unit_test(derivation),    cmocka_unit_test(listings),
+        cmocka_unit_test(whole_listing), cmocka_unit_test(tables),
+        cmocka_unit_test(loading),       cmocka_unit_test(large_files),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

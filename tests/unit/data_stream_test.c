@@ -63,7 +63,14 @@ static const struct data_case data_cases[] = {
     {NORMAL, TEXT(A "\r\0.\0.\r\n" END), TEXT(A "\r\0\0\r\n" END), false},
     {SAME(NORMAL, A "\0.x\r\n\r..\r\nx.\r\n" END), false},
     {NORMAL, TEXT(A ".\rx\r\n" END), TEXT(A "\rx\r\n" END), false},
-    {SAME(NORMAL, A "x\r.\r\n\r\n" END), false},
+    {NORMAL, TEXT(A "x\r.\r\n\r\n" END), TEXT(A "x\r\r\n\r\n" END), false},
+    {NORMAL, TEXT(A "x\r.\ry\r\n" END), TEXT(A "x\r\ry\r\n" END), false},
+    {NORMAL, TEXT(A "x\r\0.\0\r\n" END), TEXT(A "x\r\0\0\r\n" END), false},
+    {NORMAL, TEXT(A "x\r.\n\r\n" END), TEXT(A "x\r\r\n\r\n" END), true},
+    {NO, TEXT(A "x\r.\ry\r\n" END), TEXT(A "x\r\ry\r\n" END), false},
+    {NO, TEXT(A "x\r.\n\n" END), TEXT(A "x\r\r\n\r\n" END), false},
+    {NORMAL, TEXT("A: b\r.\rc\r\n" END), TEXT("A: b\r\rc\r\n" END), false},
+    {SAME(NORMAL, A "x\r..\r\nx\r.y\rz.\r\n" END), false},
     {SAME(NORMAL, A "a\rb\r\r\n\0c\0\r\n" END), false},
     /* ends of data of mode no */
     {NO, TEXT(A "x\n.\n"), TEXT(A "x\r\n" END), false},
@@ -124,6 +131,25 @@ static void feed(struct result *result, const char *in, size_t length, size_t fi
     }
 }
 
+/* How many bytes a backend takes up to the end of data that ends lines at CR as well as at LF, and
+ * drops NULs; behind an empty line for sure. */
+static size_t harsh_end(const char *text, size_t length)
+{
+    size_t line = 0;
+    bool dot = false;
+    for (size_t i = 0; i < length; i++) {
+        if (text[i] == '\r' || text[i] == '\n') {
+            if (line == 1 && dot) {
+                return i + (text[i] == '\r' ? 2 : 1);
+            }
+            line = 0;
+        } else if (text[i] != '\0') {
+            dot = line++ == 0 && text[i] == '.';
+        }
+    }
+    return 0;
+}
+
 /* How many bytes a backend takes up to the end of data that ends lines at LF, strips CRs before it,
  * and drops NULs, or all CRs, wherever they are. */
 static size_t lenient_end(const char *text, size_t length, bool drop_nul, bool drop_cr)
@@ -161,6 +187,7 @@ static void check_data(const struct data_case *c, const struct result *result)
         assert_int_equal(lenient_end(result->out, result->length, (kind & 1) != 0, (kind & 2) != 0),
                          result->length);
     }
+    assert_int_equal(harsh_end(result->out, result->length), result->length);
 }
 
 static void test_data(void **state)
@@ -301,9 +328,37 @@ static void test_floods(void **state)
         assert_int_equal(taken, size - 1);
         assert_memory_equal(out + length - 5, "\r\n.\r\n", 5);
         assert_int_equal(lenient_end(out, length, true, true), length);
+        assert_int_equal(harsh_end(out, length), length);
     }
     free(in);
     free(out);
+}
+
+/* What has to be seen is seen wherever it stands in the blocks that are looked at at once. */
+static void test_alignment(void **state)
+{
+    static const char *const inside[] = {"x\r.\ry", "x\r.\r\ny", "x\r\r\ny"};
+    (void)state;
+    struct result *result = malloc(sizeof *result);
+    char many[400];
+    char in[1024];
+    memset(many, 'x', sizeof many);
+    for (size_t i = 0; i < 2 * sizeof inside / sizeof *inside; i++) {
+        for (int pad = 0; pad < 300; pad++) {
+            bool no = (i & 1) != 0;
+            size_t length = (size_t)snprintf(in, sizeof in, A "%.*s%s%.*s\r\n" END, pad, many,
+                                             inside[i / 2], 300 - pad, many);
+            data_stream_begin(&stream, true, no ? NO : NORMAL, "mx.example", "", 0);
+            feed(result, in, length, length, length);
+            assert_int_equal(result->status, DATA_STREAM_END);
+            assert_int_equal(result->taken, length);
+            assert_int_equal(harsh_end(result->out, result->length), result->length);
+            if (no && i / 2 == 2) {
+                assert_null(memmem(result->out, result->length, "\r\r\n", 3));
+            }
+        }
+    }
+    free(result);
 }
 
 int main(void)
@@ -311,7 +366,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_data),         cmocka_unit_test(test_after_end),
         cmocka_unit_test(test_header_first), cmocka_unit_test(test_counted),
-        cmocka_unit_test(test_floods),
+        cmocka_unit_test(test_floods),       cmocka_unit_test(test_alignment),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

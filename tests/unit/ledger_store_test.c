@@ -322,7 +322,7 @@ static int64_t file_size(const struct fixture *fixture)
  */
 static void scan_displaces_scanners(void **state)
 {
-    enum { PEERS = 1500, SCANNERS = 40000, MAX_BYTES = 8 << 20 };
+    enum { PEERS = 1500, SCANNERS = 40000, MAX_BYTES = 16 << 20 };
     struct fixture *fixture = *state;
     fixture->bounds.max_peers = PEERS;
     must_open(fixture);

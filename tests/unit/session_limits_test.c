@@ -11,15 +11,14 @@
 
 #include "policy/tls_policy.h"
 
-#include "proxy/log.h"
 #include "proxy/session.h"
+#include "tests/unit/session_stage.h"
 
 #define BAD "XCLIENT x\r\n"
 #define BAD_REPLY "500 5.5.2 Error: command not recognized\r\n"
 #define OK "250 2.0.0 Ok\r\n"
 #define OVER "421 4.7.0 mx.test Error: too many errors\r\n"
-#define BACKEND_HELLO                                                                              \
-    "220 back\r\n250-back\r\n250-PIPELINING\r\n250-SIZE 10000000\r\n250 CHUNKING\r\n"
+#define BACKEND_HELLO "250-back\r\n250-PIPELINING\r\n250-SIZE 10000000\r\n250 CHUNKING\r\n"
 
 struct limits_wanted {
     uint32_t soft;
@@ -70,14 +69,6 @@ static const struct row rows[] = {
     {"QUIT", {1, 5, 0}, BAD "QUIT\r\n", BAD_REPLY "221 2.0.0 Bye\r\n", 1, true},
 };
 
-static void no_log(void *ctx, enum log_severity severity, const char *text, size_t length)
-{
-    (void)ctx;
-    (void)severity;
-    (void)text;
-    (void)length;
-}
-
 static bool no_summary(const struct session *session, struct tls_summary *summary)
 {
     (void)session;
@@ -98,6 +89,8 @@ struct fixture {
     struct session session;
     struct service service;
     struct upstream upstream;
+    struct backend backend;
+    struct backend_mark mark;
     struct tls_policy policy;
 };
 
@@ -105,10 +98,13 @@ static void fixture_begin(struct fixture *fixture, const struct limits_wanted *l
 {
     static char name[] = "test-backend";
 
-    log_set_sink(no_log, NULL, NULL);
+    session_stage_silence();
     memset(fixture, 0, sizeof(*fixture));
     fixture->policy.level = TLS_LEVEL_MAY;
     fixture->upstream.name = name;
+    fixture->upstream.list = (struct backend_list){&fixture->backend, 1};
+    fixture->backend.name = name;
+    fixture->backend.mark = &fixture->mark;
     fixture->upstream.handoff = HANDOFF_NONE;
     fixture->service = (struct service){.name = "test",
                                         .main = {.policy = &fixture->policy},
@@ -128,6 +124,13 @@ static void fixture_begin(struct fixture *fixture, const struct limits_wanted *l
 static void send_to(struct buffer *buffer, const char *text)
 {
     buffer_append(buffer, text, strlen(text));
+}
+
+/* The backend has been sent everything that waited, and speaks. */
+static void backend_says(struct session *session, const char *text)
+{
+    relay_sent(session->relay, buffer_length(&session->relay->out));
+    send_to(&session->relay->in, text);
 }
 
 /* Take all from BUFFER and compare it. */
@@ -183,21 +186,23 @@ static void begin_refused(struct fixture *fixture, const struct limits_wanted *l
     struct session *session = &fixture->session;
 
     fixture_begin(fixture, limits);
-    capabilities_parse(&fixture->upstream.capabilities, "250-b\r\n250 PIPELINING\r\n", 23);
+    capabilities_parse(&fixture->backend.capabilities, "250-b\r\n250 PIPELINING\r\n", 23);
     send_to(&session->client_in, "EHLO c.test\r\nMAIL FROM:<>\r\n");
     session_run(session);
     assert_true(session->wants_backend);
     session->wants_backend = false;
     session_backend_connected(session);
-    send_to(&session->relay->in, BACKEND_HELLO);
+    backend_says(session, "220 back\r\n");
+    session_run(session);
+    backend_says(session, BACKEND_HELLO);
     session_run(session);
     send_to(&session->client_in, "RCPT TO:<x@x.test>\r\n");
     session_run(session);
-    send_to(&session->relay->in, "250 sender\r\n550 recipient\r\n");
+    backend_says(session, "250 sender\r\n550 recipient\r\n");
     session_run(session);
     assert_int_equal(session->limits.errors, 1);
     buffer_free(&session->client_out);
-    buffer_free(&session->relay->out);
+    relay_sent(session->relay, buffer_length(&session->relay->out));
 }
 
 /* What went to the backend already is answered; nothing more goes there. */
@@ -211,11 +216,10 @@ static void commands_under_way(void **state)
     send_to(&session->client_in, "RCPT TO:<y@x.test>\r\nRCPT TO:<z@x.test>\r\n");
     session_run(session);
     send_to(&session->client_in, "RCPT TO:<late@x.test>\r\n");
-    buffer_free(&session->relay->out);
-    send_to(&session->relay->in, "550 y\r\n");
+    backend_says(session, "550 y\r\n");
     session_run(session);
     assert_int_equal(session->ending, SESSION_GOES_ON);
-    send_to(&session->relay->in, "250 z\r\n");
+    backend_says(session, "250 z\r\n");
     session_run(session);
     expect(&session->client_out, "550 y\r\n250 z\r\n" OVER, "all that was asked");
     expect(&session->relay->out, "", "nothing more");
@@ -232,12 +236,12 @@ static void delivery_forgives(void **state)
     begin_refused(&fixture, &(struct limits_wanted){.soft = 2, .hard = 3});
     send_to(&session->client_in, "RCPT TO:<y@x.test>\r\nDATA\r\n");
     session_run(session);
-    send_to(&session->relay->in, "550 y\r\n354 go\r\n");
+    backend_says(session, "550 y\r\n354 go\r\n");
     assert_int_equal(run_through(session), 1); /* 354 waits: two errors are behind it */
     expect(&session->client_out, "550 y\r\n354 go\r\n", "data");
     send_to(&session->client_in, "\r\n.\r\n");
     session_run(session);
-    send_to(&session->relay->in, "250 queued\r\n");
+    backend_says(session, "250 queued\r\n");
     session_run(session);
     assert_false(session->limits.pause);
     assert_int_equal(session->limits.errors, 0);

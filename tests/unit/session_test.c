@@ -14,13 +14,14 @@
 
 #include "policy/tls_policy.h"
 
-#include "proxy/log.h"
 #include "proxy/session.h"
+#include "tests/unit/session_stage.h"
 
 enum step_kind {
     CLIENT,  /* the client sends */
     TELLS,   /* the client must have been sent exactly this */
-    BACKEND, /* the backend sends */
+    BACKEND, /* the backend, which has been sent everything, sends */
+    EARLY,   /* the backend sends, before it is sent what it has not got yet */
     GETS,    /* the backend must have been sent exactly this */
     DIALED,  /* the connection to the backend opens */
     REFUSED, /* it cannot be opened */
@@ -62,52 +63,25 @@ struct fixture {
     struct session session;
     struct service service;
     struct upstream upstream;
+    struct backend backend;
+    struct backend_mark mark;
     struct tls_policy policy;
 };
-
-/* No session here has a handshake of its own; the summary is a constant. */
-static bool fixed_summary(const struct session *session, struct tls_summary *summary)
-{
-    *summary = (struct tls_summary){.protocol = "TLSv1.3", .cipher = "TLS_AES_128_GCM_SHA256"};
-    return session->tls;
-}
-
-/* No server name. */
-static const char *no_name(const struct session *session)
-{
-    (void)session;
-    return "";
-}
-
-/* No demands on certificates. */
-static const char *no_refusal(const struct session *session)
-{
-    (void)session;
-    return NULL;
-}
-
-static void no_log(void *ctx, enum log_severity severity, const char *text, size_t length)
-{
-    (void)ctx;
-    (void)severity;
-    (void)text;
-    (void)length;
-}
-
-static const struct session_tls fixed_tls = {
-    .summary = fixed_summary, .refusal = no_refusal, .server_name = no_name};
 
 static void fixture_begin(struct fixture *fixture, enum tls_level level)
 {
     static char name[] = "test-backend";
 
-    log_set_sink(no_log, NULL, NULL);
+    session_stage_silence();
     memset(fixture, 0, sizeof(*fixture));
     fixture->policy.level = level;
     fixture->policy.auth_only = level == TLS_LEVEL_ENCRYPT;
     fixture->upstream.name = name;
+    fixture->upstream.list = (struct backend_list){&fixture->backend, 1};
+    fixture->backend.name = name;
+    fixture->backend.mark = &fixture->mark;
     fixture->upstream.handoff = HANDOFF_PROXY1;
-    capabilities_parse(&fixture->upstream.capabilities, EHLO_CAPABILITIES,
+    capabilities_parse(&fixture->backend.capabilities, EHLO_CAPABILITIES,
                        strlen(EHLO_CAPABILITIES));
     fixture->service = (struct service){
         .name = "test",
@@ -117,6 +91,7 @@ static void fixture_begin(struct fixture *fixture, enum tls_level level)
         .hostname = "mx.test",
         .banner = "mx.test ESMTP",
         .forbid_pipelining = true,
+        .bare_newline_code = 550,
         .bare_newline = BARE_NEWLINE_NORMALIZE,
         .line_limit = 2048,
     };
@@ -124,7 +99,7 @@ static void fixture_begin(struct fixture *fixture, enum tls_level level)
         (struct client_address){.family = AF_INET, .port = 1000, .bytes = {192, 0, 2, 1}};
     fixture->session.server =
         (struct client_address){.family = AF_INET, .port = 25, .bytes = {192, 0, 2, 2}};
-    session_begin(&fixture->session, &fixture->service, &fixed_tls);
+    session_begin(&fixture->session, &fixture->service, &session_stage_tls);
     session_greet(&fixture->session, NULL, 0);
 }
 
@@ -146,6 +121,12 @@ static const char *ending_name(enum session_ending ending)
     return ending == SESSION_GOES_ON ? "no" : ending == SESSION_CLOSE ? "close" : "linger";
 }
 
+/* The backend has been sent everything; it is kept for GETS. */
+static void take_all(struct relay *relay)
+{
+    relay->sent += buffer_length(&relay->out);
+}
+
 static void run_step(struct fixture *fixture, const struct step *step, const char *name,
                      size_t index)
 {
@@ -159,9 +140,15 @@ static void run_step(struct fixture *fixture, const struct step *step, const cha
         expect_bytes(&session->client_out, step->text, name, index);
         return;
     case BACKEND:
+        take_all(session->relay);
+        buffer_append(&session->relay->in, step->text, strlen(step->text));
+        break;
+    case EARLY:
         buffer_append(&session->relay->in, step->text, strlen(step->text));
         break;
     case GETS:
+        if (session->relay != NULL)
+            take_all(session->relay);
         expect_bytes(session->relay != NULL ? &session->relay->out : NULL, step->text, name, index);
         return;
     case DIALED:
@@ -326,10 +313,62 @@ static void test_early_verdict(void **state)
              {CLIENT, "NOOP\r\n"}, {TELLS, "250 2.0.0 Ok\r\n"});
 }
 
+static const char down[] = "421 4.3.2 mx.test Service currently unavailable\r\n";
+
+/* What the backend says before it was sent the whole of what it seems to answer. */
+static void test_early_replies(void **state)
+{
+    (void)state;
+#define IN_CONTENT                                                                                 \
+    SAID_EHLO, {CLIENT, "DATA\r\n"}, OPEN_BACKEND("c.test"), {GETS, "DATA\r\n"},                   \
+        {BACKEND, "354 go\r\n"}, {TELLS, "354 go\r\n"}, {CLIENT, "A: b\r\n"},                      \
+    {                                                                                              \
+        GETS, "A: b\r\n"                                                                           \
+    }
+#define IN_CHUNKS                                                                                  \
+    SAID_EHLO, {CLIENT, "BDAT 8\r\nA: b\r\n\r\n"}, OPEN_BACKEND("c.test"),                         \
+        {GETS, "BDAT 8\r\nA: b\r\n\r\n"}, {BACKEND, "250 chunk\r\n"},                              \
+    {                                                                                              \
+        TELLS, "250 chunk\r\n"                                                                     \
+    }
+    /* The final dot is on its way, but was not sent. */
+    DIALOGUE(TLS_LEVEL_MAY, IN_CONTENT, {CLIENT, "x\r\n.\r\n"}, {EARLY, "250 accepted\r\n"},
+             {TELLS, down}, {ENDS, "linger"});
+    DIALOGUE(TLS_LEVEL_MAY, IN_CONTENT, {CLIENT, "x\r\n.\r\n"}, {EARLY, "552 too big\r\n"},
+             {TELLS, "552 too big\r\n"}, {GETS, ""}, {ENDS, "no"}, {CLIENT, "NOOP\r\n"},
+             {TELLS, "250 2.0.0 Ok\r\n"});
+    DIALOGUE(TLS_LEVEL_MAY, IN_CONTENT, {CLIENT, "x\r\n.\r\n"}, {EARLY, "421 bye\r\n"},
+             {TELLS, "421 bye\r\n"}, {ENDS, "linger"});
+    DIALOGUE(TLS_LEVEL_MAY, IN_CONTENT, {CLIENT, "x\r\n.\r\n"}, {GETS, "x\r\n.\r\n"},
+             {EARLY, "250 accepted\r\n"}, {TELLS, "250 accepted\r\n"}, {ENDS, "no"});
+    /* It was not when the reply began. */
+    DIALOGUE(TLS_LEVEL_MAY, IN_CONTENT, {EARLY, "25"}, {CLIENT, "x\r\n.\r\n"}, {GETS, "x\r\n.\r\n"},
+             {EARLY, "0 accepted\r\n"}, {TELLS, down}, {ENDS, "linger"});
+    DIALOGUE(TLS_LEVEL_MAY, IN_CONTENT, {CLIENT, "x\r\n.\r\n"}, {EARLY, "552-too\r\n"},
+             {GETS, "x\r\n.\r\n"}, {EARLY, "552 big\r\n"}, {TELLS, "552-too\r\n552 big\r\n"},
+             {ENDS, "no"}, {CLIENT, "NOOP\r\n"}, {TELLS, "250 2.0.0 Ok\r\n"});
+    DIALOGUE(TLS_LEVEL_MAY, IN_CHUNKS, {CLIENT, "BDAT 3 LAST\r\nxyz"}, {EARLY, "250 accepted\r\n"},
+             {TELLS, down}, {ENDS, "linger"});
+    DIALOGUE(TLS_LEVEL_MAY, IN_CHUNKS, {CLIENT, "BDAT 3 LAST\r\nxyz"}, {EARLY, "452 full\r\n"},
+             {TELLS, "452 full\r\n"}, {GETS, ""}, {ENDS, "no"});
+    DIALOGUE(TLS_LEVEL_MAY, IN_CHUNKS, {CLIENT, "BDAT 3 LAST\r\nx"}, {EARLY, "452 full\r\n"},
+             {TELLS, ""}, {CLIENT, "yz"}, {TELLS, "452 full\r\n"}, {GETS, ""}, {ENDS, "no"});
+    DIALOGUE(TLS_LEVEL_MAY, IN_CHUNKS, {CLIENT, "BDAT 3\r\nxyzBDAT 3 LAST\r\nx"},
+             {EARLY, "452 full\r\n"}, {TELLS, ""}, {CLIENT, "yz"}, {TELLS, down}, {ENDS, "linger"});
+    DIALOGUE(TLS_LEVEL_MAY, IN_CHUNKS, {CLIENT, "BDAT 3 LAST\r\nxyz"}, {GETS, "BDAT 3 LAST\r\nxyz"},
+             {EARLY, "250 accepted\r\n"}, {TELLS, "250 accepted\r\n"}, {ENDS, "no"});
+    /* Replies in stock. */
+    DIALOGUE(TLS_LEVEL_MAY, SAID_EHLO, {CLIENT, "MAIL FROM:<a@b>\r\n"}, {DIALED, ""},
+             {BACKEND, "220 back\r\n250 back\r\n250 ok\r\n250 ok\r\n354 go\r\n"}, {TELLS, down},
+             {ENDS, "linger"});
+    DIALOGUE(TLS_LEVEL_MAY, SAID_EHLO, {CLIENT, "MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n"},
+             OPEN_BACKEND("c.test"), {EARLY, "250 ok\r\n250 ok\r\n354 go\r\n"}, {TELLS, down},
+             {ENDS, "linger"});
+}
+
 static void test_lies(void **state)
 {
     (void)state;
-    static const char down[] = "421 4.3.2 mx.test Service currently unavailable\r\n";
 
     DIALOGUE(TLS_LEVEL_MAY, SAID_EHLO, {CLIENT, "MAIL FROM:<a@b>\r\n"}, {REFUSED, ""},
              {TELLS, down}, {ENDS, "linger"});
@@ -344,7 +383,10 @@ static void test_lies(void **state)
              {BACKEND, "220 back\r\n"}, {BACKEND, "502 what is PROXY\r\n"}, {TELLS, down},
              {ENDS, "linger"});
     DIALOGUE(TLS_LEVEL_MAY, SAID_EHLO, {CLIENT, "MAIL FROM:<a@b>\r\n"}, {DIALED, ""},
-             {BACKEND, "554 go away\r\n"}, {TELLS, "554 go away\r\n"}, {ENDS, "linger"});
+             {BACKEND, "554 go away\r\n"}, {TELLS, "554 go away\r\n"}, {ENDS, "no"},
+             {CLIENT, "QUIT\r\n"},
+             {TELLS, "421 4.7.1 mx.test Error: the mail server refuses this session\r\n"},
+             {ENDS, "linger"});
     DIALOGUE(TLS_LEVEL_MAY, SAID_EHLO, {CLIENT, "MAIL FROM:<a@b>\r\n"}, OPEN_BACKEND("c.test"),
              {BACKEND, "250 ok\r\n"}, {TELLS, "250 ok\r\n"}, {BACKEND, "250 again\r\n"},
              {TELLS, down}, {ENDS, "linger"});
@@ -396,6 +438,7 @@ int main(void)
         cmocka_unit_test(test_chunk_error_is_first),
         cmocka_unit_test(test_backend_dies_in_content),
         cmocka_unit_test(test_early_verdict),
+        cmocka_unit_test(test_early_replies),
         cmocka_unit_test(test_lies),
         cmocka_unit_test(test_idle_backend_leaves),
         cmocka_unit_test(test_lockstep_without_ehlo),

@@ -122,8 +122,12 @@ static const struct {
     {"", ""},
     {"smtpd_timeout = ${stress?{5}:{50}}\n", ""},
     {"smtpd_client_connection_count_limit = ${stress?{2}:{50}}\n"
-     "smtpd_error_sleep_time = ${stress?{0}:{1}}s\nmynetworks = ${stress?{}:{10.0.0.0/8}}\n",
+     "smtpd_error_sleep_time = ${stress?{0}:{1}}s\n"
+     "smtpd_client_event_limit_exceptions = ${stress?{}:{10.0.0.0/8}}\n",
      ""},
+    {"mynetworks = ${stress?{}:{10.0.0.0/8}}\n",
+     "E default value: smtpd_forbid_bare_newline_exclusions =  under stress, else "
+     "10.0.0.0/8" CANNOT},
     {"level = ${stress?{x}:{4}}\nsmtpd_timeout = $level\n",
      "E under stress: F, line 2: smtpd_timeout = x: "},
     {"smtpd_hard_error_limit = ${stress?{0}:{9}}\n",

@@ -13,6 +13,7 @@
 
 #include "tests/unit/tls_pki.h"
 #include "tls/inventory.h"
+#include "tls/sni_maps.h"
 
 /* Does a client that offers just SUITE, in a version that has it, get it? */
 static bool suite_works(struct tls_context *context, const struct tls_inventory *inventory,
@@ -251,12 +252,14 @@ static void test_names(void **state)
     pki_write(path, (const struct tls_credential *[]){&ecdsa}, 1, true);
     snprintf(maps, sizeof maps, "inline:{ b.test=%s, .a.test=%s }", path, path);
     findings_reset(&findings);
+    struct tls_sni_list *names = tls_sni_list_read(maps, NULL, &findings.diag);
+    assert_non_null(names);
     const struct tls_credential_files files = {.chain_files = path,
                                                .cert_file = "",
                                                .key_file = "",
                                                .eccert_file = "",
                                                .eckey_file = "",
-                                               .sni_maps = maps};
+                                               .sni = names};
     struct tls_credentials *credentials = tls_credentials_from_files(&files, &findings.diag);
     struct tls_context *context = server_context_of(&(struct tls_policy){0}, credentials);
     struct tls_inventory *inventory = tls_inventory_new(context);
@@ -268,6 +271,7 @@ static void test_names(void **state)
     tls_inventory_free(inventory);
     tls_context_unref(context);
     tls_credentials_free(credentials);
+    tls_sni_list_free(names);
     snprintf(command, sizeof command, "rm -rf %s", directory);
     assert_int_equal(system(command), 0);
 }

@@ -10,6 +10,7 @@
 
 #include "policy/config.h"
 #include "tls/credentials.h"
+#include "tls/sni_maps.h"
 
 /* What is reported when all of TLS is set up from one line, and the worst of it: 'E', 'W', 'I' or
  * '-' for nothing. */
@@ -30,7 +31,10 @@ static char run(const char *name, const char *value, struct findings *findings)
         context = tls_context_new(policy, &credentials, &findings->diag);
     }
     if (config != NULL) { /* a certificate file that is not there is an error of its own */
-        tls_credentials_free(tls_credentials_load(config, &findings->diag));
+        struct tls_sni_list *sni = tls_sni_list_read(config_str(config, PARAM_tls_server_sni_maps),
+                                                     "F, line 3", &findings->diag);
+        tls_credentials_free(tls_credentials_load(config, sni, &findings->diag));
+        tls_sni_list_free(sni);
     }
     tls_context_unref(context);
     tls_policy_free(policy);
@@ -96,7 +100,7 @@ static void test_findings(void **state)
         {"smtpd_tls_eckey_file", "/nonexistent", '-', ""},
         {"smtpd_tls_dcert_file", "/nonexistent", 'W', "no ciphers for DSA"},
         {"smtpd_tls_dkey_file", "/nonexistent", 'W', "no ciphers for DSA"},
-        {"tls_server_sni_maps", "hash:/x", '-', ""}, /* only with a certificate; tls_sni_test.c */
+        {"tls_server_sni_maps", "hash:/x", 'E', "gatepost reads inline:"},
         {"gatepost_ocsp_suffix", ".ocsp", '-', ""},
         /* client certificates */
         {"smtpd_tls_CAfile", "/nonexistent", '-', ""}, /* not asked for */

@@ -148,7 +148,7 @@ static bool compare(const struct client_spec *spec, const struct tls_policy *pol
     const struct tls_hello_record *hello = tls_conn_hello(duel.conn);
     assert_non_null(hello);
     struct tls_rehearsal rehearsal;
-    tls_rehearse(keyless, hello->bytes, hello->length, &rehearsal);
+    tls_rehearse(keyless, hello->bytes, hello->length, "here", &rehearsal);
     bool refused_by_client = strstr(tls_conn_reason(duel.conn), " alert ") != NULL;
     if (rehearsal.good != (result == TLS_OK || refused_by_client)) {
         fail_msg("%s: foretold %d (%s), came to %d (%s)", what, rehearsal.good, rehearsal.reason,
@@ -166,6 +166,8 @@ static bool compare(const struct client_spec *spec, const struct tls_policy *pol
         assert_int_equal(*rehearsal.group != '\0', SSL_get_curve_id(duel.client) != 0);
     } else if (!rehearsal.good) {
         assert_string_equal(rehearsal.reason, tls_conn_reason(duel.conn));
+        assert_int_not_equal(rehearsal.words.kind, TLS_FAILURE_NONE);
+        assert_true(*rehearsal.words.text != '\0');
     }
     duel_end(&duel);
     SSL_CTX_free(ctx);
@@ -213,14 +215,14 @@ static void test_damaged(void **state)
     assert_int_equal(duel_handshake(&duel), TLS_OK);
     const struct tls_hello_record *hello = tls_conn_hello(duel.conn);
     for (size_t length = 0; length < hello->length; length++) {
-        tls_rehearse(keyless, hello->bytes, length, &rehearsal);
+        tls_rehearse(keyless, hello->bytes, length, "here", &rehearsal);
         /* Without any extensions it is a hello of TLS 1.2. */
         if (!rehearsal.good) {
             assert_true(*rehearsal.reason != '\0');
         }
         assert_false(rehearsal.good && strcmp(rehearsal.protocol, "TLSv1.3") == 0);
     }
-    tls_rehearse(keyless, hello->bytes, hello->length, &rehearsal);
+    tls_rehearse(keyless, hello->bytes, hello->length, "here", &rehearsal);
     assert_true(rehearsal.good);
     duel_end(&duel);
     SSL_CTX_free(ctx);

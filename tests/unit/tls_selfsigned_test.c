@@ -113,14 +113,14 @@ static void test_default(void **state)
     }
     assert_int_equal(count_files(), 0);
     struct config *config = configuration("");
-    assert_null(tls_credentials_load(config, &findings.diag));
+    assert_null(tls_credentials_load(config, NULL, &findings.diag));
     assert_string_equal(findings.text, ""); /* nothing there, nothing wrong */
     assert_int_equal(tls_credentials_make(config, &made, &findings.diag), 0);
     assert_true(made);
     assert_int_equal(tls_credentials_make(config, &made, &findings.diag), 0);
     assert_false(made);
     assert_string_equal(findings.text, "");
-    struct tls_credentials *credentials = tls_credentials_load(config, &findings.diag);
+    struct tls_credentials *credentials = tls_credentials_load(config, NULL, &findings.diag);
     assert_non_null(credentials);
     assert_int_equal(credentials->count, 2);
     assert_non_null(
@@ -130,7 +130,7 @@ static void test_default(void **state)
     config_free(config);
     /* The file is not used where another is configured. */
     config = configuration(configured[0]);
-    assert_null(tls_credentials_load(config, &findings.diag));
+    assert_null(tls_credentials_load(config, NULL, &findings.diag));
     assert_int_equal(findings.diag.errors, 1);
     config_free(config);
 }

@@ -106,6 +106,29 @@ static void test_maps(void **state)
         tls_sni_maps_read("inline:{ { a.test = /x }", NULL, collect, entries, &findings.diag), -1);
 }
 
+/* A list stays what it was when the file is written anew. */
+static void test_list(void **state)
+{
+    char value[128];
+    struct findings findings;
+    (void)state;
+    findings_reset(&findings);
+    write_bytes("kept", "a.test /x\n.b.test /y\n", 21);
+    snprintf(value, sizeof value, "texthash:%s/kept", directory);
+    struct tls_sni_list *list = tls_sni_list_read(value, NULL, &findings.diag);
+    write_bytes("kept", "c.te", 4);
+    assert_non_null(list);
+    assert_int_equal(list->count, 2);
+    assert_string_equal(list->entries[0].name, "a.test");
+    assert_string_equal(list->entries[0].files, "/x");
+    assert_string_equal(list->entries[1].name, ".b.test");
+    assert_non_null(strstr(list->entries[1].place, "/kept, line 2"));
+    tls_sni_list_free(list);
+    assert_null(tls_sni_list_read(value, NULL, &findings.diag));
+    assert_non_null(strstr(findings.text, "no chain files for c.te"));
+    tls_sni_list_free(NULL);
+}
+
 static void test_host_names(void **state)
 {
     static const struct {
@@ -161,6 +184,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_maps),
+        cmocka_unit_test(test_list),
         cmocka_unit_test(test_host_names),
     };
     return cmocka_run_group_tests(tests, make_directory, remove_directory);

@@ -17,6 +17,7 @@
 #include "tests/unit/tls_pki.h"
 #include "tls/ocsp.h"
 #include "tls/sni.h"
+#include "tls/sni_maps.h"
 
 static char directory[] = "/tmp/gatepost-sni-XXXXXX";
 static struct tls_credential a_ec, a_rsa, b_ec;
@@ -80,16 +81,21 @@ static struct tls_credentials *load(const char *maps, const char *suffix, struct
                                    : snprintf(value + used, sizeof value - used, "%c", *p));
     }
     value[used] = '\0';
+    findings_reset(findings);
+    struct tls_sni_list *list = tls_sni_list_read(value, "F, line 1", &findings->diag);
+    if (list == NULL) {
+        return NULL;
+    }
     const struct tls_credential_files files = {.chain_files = chain,
                                                .cert_file = "",
                                                .key_file = "",
                                                .eccert_file = "",
                                                .eckey_file = "",
-                                               .sni_maps = value,
-                                               .sni_origin = "F, line 1",
+                                               .sni = list,
                                                .ocsp_suffix = suffix};
-    findings_reset(findings);
-    return tls_credentials_from_files(&files, &findings->diag);
+    struct tls_credentials *credentials = tls_credentials_from_files(&files, &findings->diag);
+    tls_sni_list_free(list);
+    return credentials;
 }
 
 static void test_loading(void **state)

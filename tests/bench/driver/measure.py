@@ -24,7 +24,7 @@ class Measurement:
 
     def work(self, peer, work):
         """The work's unit of CPU; Void if anything went wrong."""
-        sessions = scaled(work.sessions, self._settings.scale)
+        sessions = scaled(work.sessions, self._settings.scale * peer.scale)
         messages = self._sink.messages()
         before = cpu.settled_seconds(peer.root)
         result = self._tools.load(peer.ports[work.certificate], "--operations", sessions,
@@ -78,9 +78,11 @@ class Measurement:
         return {"idle sessions": count, "idle KiB": used / count}
 
     def _latency(self, peer):
+        count = scaled(2000, self._settings.scale * peer.latency_scale)
+
         def measure():
             return self._tools.load(peer.ports["ecdsa"], "--tls", "1.3", "--concurrency", 1,
-                                    "--operations", scaled(1000, self._settings.scale))
+                                    "--operations", count)
         alone = measure()
         holders = self._hold(peer, self._settings.idle // 2)
         try:

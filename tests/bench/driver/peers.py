@@ -6,11 +6,9 @@ client's address in the cheapest way, Postfix hands messages to the sink before 
 """
 
 import os
-import re
 import resource
 import shutil
 import subprocess
-import time
 
 from harness.ports import free_port
 from harness.postfix import PrivatePostfix
@@ -20,6 +18,7 @@ from . import cpu
 
 NGINX_MODULE = "/usr/lib/nginx/modules/ngx_mail_module.so"
 POLICY_LINES = 1000
+SPARE_FILES = 500  # of a worker's, besides those of sessions
 KINDS = ("ecdsa", "rsa")
 
 
@@ -27,6 +26,12 @@ def _all_files():
     """In a child: as many open files as are permitted."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def workers_for(sessions):
+    """How many of gatepost's workers have the files for so many sessions: two each."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    return -(-2 * (sessions + SPARE_FILES) // (hard - SPARE_FILES))
 
 
 def _write(path, text):
@@ -38,10 +43,12 @@ def _write(path, text):
 class Peer:
     """One server. context has directory, certificates, sink_port, workers."""
 
-    programs = ()  # that must be installed
-    plain = True   # sessions without STARTTLS are possible
-    concurrency = None  # another one than usual, where the peer needs it
-    idle_limit = None   # sessions that can be had for measuring memory
+    programs = ()        # that must be installed
+    plain = True         # sessions without STARTTLS are possible
+    concurrency = None   # another one than usual, where the peer needs it
+    scale = 1.0          # of the number of sessions, where the peer is slow
+    latency_scale = 1.0  # the same for sessions one at a time
+    idle_limit = None    # sessions that can be had for measuring memory
 
     def __init__(self, name, context):
         self.name, self.context = name, context
@@ -102,7 +109,7 @@ class Peer:
 class Gatepost(Peer):
     """gatepost with everything on: key process, sandbox, limits counted, policy table, log."""
 
-    def start(self, binary, policy=True):
+    def start(self, binary, policy=True, workers=0):
         """Starts a binary."""
         for name in ("empty", "state"):
             os.mkdir(self.path(name), 0o755)
@@ -115,7 +122,7 @@ class Gatepost(Peer):
         _write(self.path("gatepost.cf"), f"""\
 gatepost_listen = {listeners}
 gatepost_backend = inet:127.0.0.1:{self.context.sink_port}
-gatepost_workers = {self.context.workers}
+gatepost_workers = {max(workers, self.context.workers)}
 gatepost_user = nobody
 gatepost_chroot_directory = {self.path("empty")}
 gatepost_state_directory = {self.path("state")}
@@ -141,6 +148,7 @@ class Nginx(Peer):
     """nginx's mail proxy; large buffers for the work with messages."""
 
     programs = ("nginx", NGINX_MODULE)
+    latency_scale = 0.1  # 40 ms each: Nagle's algorithm and a delayed ACK
 
     def start(self, buffers=""):
         """Starts it with more lines for its mail block."""
@@ -221,8 +229,8 @@ class Postfix(Peer):
     """Postfix's smtpd; messages go to the sink before the queue."""
 
     programs = ("postfix",)
-    idle_limit = 50  # a process each
     concurrency = 4
+    idle_limit = 50  # a process each
 
     def __init__(self, name, context):
         super().__init__(name, context)
@@ -236,13 +244,13 @@ class Postfix(Peer):
         """Lines of master.cf."""
         return "".join(
             f"127.0.0.1:{self.ports[kind]} inet n - n - - smtpd\n"
+            f" -o smtpd_tls_security_level=may\n"
             f" -o smtpd_tls_chain_files={self.context.certificates[kind].chain}\n"
             for kind in KINDS) + "tlsmgr unix - - n 1000? 1 tlsmgr\n"
 
     def parameters(self):
         """Lines of main.cf."""
         return f"""
-smtpd_tls_security_level = may
 smtpd_tls_loglevel = 1
 smtpd_tls_eecdh_grade = auto
 tls_eecdh_auto_curves = X25519 prime256v1
@@ -273,17 +281,20 @@ max_use = 10000
 
 
 class Postscreen(Postfix):
-    """postscreen with tlsproxy: sessions end in postscreen's own SMTP engine. It takes no mail."""
+    """postscreen with tlsproxy: sessions end in postscreen's own SMTP engine. It takes no mail, and
+    waits a second in each session."""
 
-    concurrency = 16
+    concurrency = 64  # as many as tlsproxy's queue takes at once
+    scale = 0.25
     idle_limit = 500
 
     def services(self):
         kind = "ecdsa"
         return (f"127.0.0.1:{self.ports[kind]} inet n - n - 1 postscreen\n"
-                f" -o smtpd_service_name=smtpd\n"
+                " -o postscreen_tls_security_level=may\n"
                 "smtpd pass - - n - - smtpd\n"
                 "tlsproxy unix - - n - 0 tlsproxy\n"
+                " -o tlsproxy_tls_security_level=may\n"
                 f" -o tlsproxy_tls_chain_files={self.context.certificates[kind].chain}\n"
                 "dnsblog unix - - n - 0 dnsblog\n"
                 "tlsmgr unix - - n 1000? 1 tlsmgr\n")
@@ -292,7 +303,7 @@ class Postscreen(Postfix):
         return super().parameters() + """
 postscreen_access_list =
 postscreen_greet_action = ignore
-postscreen_greet_wait = 0s
+postscreen_greet_wait = 1s
 postscreen_pipelining_enable = yes
 postscreen_pipelining_ttl = 1s
 postscreen_cache_map =

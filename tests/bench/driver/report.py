@@ -8,6 +8,11 @@ from .works import TARGETS, WORKS
 LIMIT = "memory"  # the column of the handshakes in memory
 
 
+def _is_cost(row):
+    """Whether a row is something that servers can be compared by."""
+    return "sessions" not in row and "ratio" not in row
+
+
 class Results:
     """Values by row, column and round."""
 
@@ -33,8 +38,8 @@ class Results:
         if value is None:
             return ""
         text = f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
-        ratio = None if column == "nginx" else self._ratio(row, column, "nginx")
-        return text if ratio is None or column == LIMIT else f"{text} ({ratio:.2f})"
+        ratio = self._ratio(row, column, "nginx") if _is_cost(row) else None
+        return text if ratio is None or column in ("nginx", LIMIT) else f"{text} ({ratio:.2f})"
 
     def table(self, columns):
         """Markdown; in parentheses the ratio to nginx."""

@@ -6,6 +6,7 @@ import socket
 import subprocess
 
 TIMEOUT = 120  # seconds for any single run
+LASTING = 900  # for sessions that are there while something else is measured
 
 
 class Void(Exception):
@@ -31,10 +32,10 @@ class Tools:
 
     def background(self, port, *options):
         """Starts the load generator with --hold or --forever; returns when it is ready."""
-        return Background(self._command(port, options))
+        return Background(self._command(port, options, LASTING))
 
-    def _command(self, port, options):
-        return [self.path("load"), "--port", str(port), "--timeout", str(TIMEOUT),
+    def _command(self, port, options, timeout=TIMEOUT):
+        return [self.path("load"), "--port", str(port), "--timeout", str(timeout),
                 *map(str, options)]
 
     def handshakes(self, certificate, count):

@@ -16,14 +16,18 @@ CAPABILITIES = ("PIPELINING", "SIZE 20000000", "VRFY", "ETRN", "ENHANCEDSTATUSCO
 
 
 class Backend:
-    """Listens until close(). handoff: what tells the client: proxy2, proxy1, xclient or none."""
+    """Listens until close(). handoff: what tells the client: proxy2, proxy1, xclient or none.
+    dialogue: the class that serves a connection."""
 
-    def __init__(self, handoff="proxy2", capabilities=CAPABILITIES, path=None):
+    def __init__(self, handoff="proxy2", capabilities=CAPABILITIES, path=None,
+                 dialogue=Dialogue):
         self.handoff, self.capabilities, self.path = handoff, capabilities, path
+        self.dialogue = dialogue
         self.all_sessions = []
         self._actions = {}
         self._connections = set()
         self._listener = None
+        self.late = threading.Event()  # set: answer what had to wait
         self._port = None if path else free_port()
         self.open()
 
@@ -48,6 +52,7 @@ class Backend:
 
     def close(self):
         """Stops listening, ends all connections."""
+        self.late.set()
         if self._listener:
             self._listener.shutdown(socket.SHUT_RDWR)
             self._listener.close()
@@ -58,13 +63,14 @@ class Backend:
             except OSError:
                 pass  # the other end was faster
 
-    def arm(self, step, action):
-        """From now on, do this at that step. None: behave."""
-        self._actions[step] = action
+    def arm(self, step, action, client=None):
+        """From now on, do this at that step, for all or for the client with this address. None:
+        behave."""
+        self._actions[step, client] = action
 
-    def action(self, step):
+    def action(self, step, client=None):
         """What is armed for a step."""
-        return self._actions.get(step)
+        return self._actions.get((step, client)) or self._actions.get((step, None))
 
     @property
     def sessions(self):
@@ -105,7 +111,7 @@ class Backend:
 
     def _serve(self, conn, session):
         try:
-            Dialogue(self, conn, session).run()
+            self.dialogue(self, conn, session).run()
         except Ended:
             pass
         except AssertionError as error:

@@ -2,12 +2,18 @@
 
 The steps that can be armed with an action are a command's name, or CONNECT (instead of the
 greeting), DATA (the reply to the command), CONTENT (as soon as the first bytes of content are
-there; nothing more is said after that) or END (the reply after the final dot).
+there; nothing more is said after that), END (the reply after the final dot), IDLE (after the reply
+to END was sent), BDAT and BDAT1, BDAT2... (the reply to any chunk, or to the first...).
+
+Recipients at the host "late" are accepted, and messages for those at "late-end" taken, only when the
+test says so.
 """
 
+import select
 import socket
 import struct
 import threading
+import time
 from dataclasses import dataclass, field
 
 from . import proxy_header
@@ -16,15 +22,21 @@ from .wait import DEADLINE
 DROP = "drop"  # close the connection
 RESET = "reset"  # close it with a TCP reset
 HANG = "hang"  # say nothing more, until the other end closes
+HALF = "half"  # send end of file, but go on reading
+DEAF = "deaf"  # neither read nor say anything more, until the other end closes
 
 
 @dataclass(frozen=True)
 class Say:
-    """Send these bytes as the reply; slowly: each byte in a packet of its own; then: an action."""
+    """Send these bytes as the reply; slowly: each byte in a packet of its own; pause: seconds
+    before each of them, or before all; then: an action; accepts: they say yes, so what was
+    commanded holds."""
 
     data: bytes
     slowly: bool = False
     then: str = ""
+    accepts: bool = False
+    pause: float = 0
 
 
 @dataclass(frozen=True)
@@ -54,6 +66,7 @@ class Session:
     xclient: bytes = b""
     commands: list = field(default_factory=list)
     messages: list = field(default_factory=list)
+    acted: bool = False  # what was armed for CONTENT has been done, unless that ends the connection
     closed: bool = False
 
 
@@ -68,6 +81,12 @@ class Dialogue:
         self.backend, self.conn, self.session = backend, conn, session
         self.buffer = b""
         self.mail, self.recipients, self.message = None, [], None
+        self.chunks = 0
+
+    def action(self, step):
+        """What is armed for a step in this session."""
+        proxy = self.session.proxy
+        return self.backend.action(step, proxy.client[0] if proxy and not proxy.local else None)
 
     # Bytes
 
@@ -87,13 +106,12 @@ class Dialogue:
         data, self.buffer = self.buffer[:count], self.buffer[count:]
         return data
 
-    def send(self, data, slowly=False):
+    def send(self, data, slowly=False, pause=0):
+        pieces = [data[position:position + 1] for position in range(len(data))] if slowly else [data]
         try:
-            if slowly:
-                for position in range(len(data)):
-                    self.conn.sendall(data[position:position + 1])
-            else:
-                self.conn.sendall(data)
+            for piece in pieces:
+                time.sleep(pause)
+                self.conn.sendall(piece)
         except OSError:
             raise Ended from None
 
@@ -102,23 +120,36 @@ class Dialogue:
             action.event.wait(DEADLINE)
             action = Say(action.data)
         if isinstance(action, Say):
-            self.send(action.data, action.slowly)
+            self.send(action.data, action.slowly, action.pause)
             action = action.then
         if action == RESET:
             self.conn.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         if action in (DROP, RESET):
             raise Ended
-        while action == HANG:
+        if action == HALF:
+            self.conn.shutdown(socket.SHUT_WR)
+        self.session.acted = self.message is not None
+        while action in (HANG, HALF):
+            self.receive_more()
+        if action == DEAF:
+            self.wait_hangup()
+
+    def wait_hangup(self):
+        """Until the other end has closed; only then what it had sent is read."""
+        poll = select.poll()
+        poll.register(self.conn, select.POLLRDHUP)
+        poll.poll()
+        while True:
             self.receive_more()
 
     def reply(self, step, data):
-        """Does what is armed for the step, or else sends data; True if it was data."""
-        action = self.backend.action(step)
+        """Does what is armed for the step, or else sends data; True if that says yes."""
+        action = self.action(step)
         if action is None:
             self.send(data)
             return True
         self.act(action)
-        return False
+        return isinstance(action, Say) and action.accepts
 
     # SMTP
 
@@ -157,7 +188,7 @@ class Dialogue:
         self.reply("HELO", b"250 backend.test\r\n")
 
     def do_xclient(self, line):
-        if self.backend.action("XCLIENT") is None:
+        if self.action("XCLIENT") is None:
             self.session.xclient = line
         self.reply("XCLIENT", b"220 backend.test ESMTP\r\n")
 
@@ -168,15 +199,24 @@ class Dialogue:
     def do_rcpt(self, line):
         if b"<reject@" in line:
             self.send(b"550 5.1.1 User unknown\r\n")
-        elif self.reply("RCPT", b"250 2.1.5 Ok\r\n"):
+            return
+        if b"@late>" in line:
+            self.backend.late.wait()
+        if self.reply("RCPT", b"250 2.1.5 Ok\r\n"):
             self.recipients.append(line)
 
     def complete(self, step, text):
         """The message is here; it counts if the reply will say so."""
-        if self.backend.action(step) is None:
+        if any(b"@late-end>" in one for one in self.recipients):
+            self.backend.late.wait()
+        action = self.action(step)
+        if action is None or isinstance(action, Say) and action.accepts:
             self.session.messages.append(self.message)
         self.forget()
         self.reply(step, b"250 2.0.0 Ok: " + text + b"queued as CAPTURED\r\n")
+        self.chunks = 0
+        if idle := self.action("IDLE"):
+            self.act(idle)
 
     def do_data(self, _):
         if not self.recipients:
@@ -187,9 +227,14 @@ class Dialogue:
         self.message = Message(self.mail, self.recipients)
         while not self.buffer:
             self.receive_more()
-        if action := self.backend.action("CONTENT"):
+        if action := self.action("CONTENT"):
             self.act(action)
             self.act(HANG)
+        self.message.content = self.receive_content()
+        self.complete("END", b"")
+
+    def receive_content(self):
+        """What comes up to CRLF.CRLF, without dot-stuffing."""
         content = bytearray(b"\r\n")
         while True:
             start = max(len(content) - 5, 0)
@@ -200,8 +245,7 @@ class Dialogue:
                 break
             self.receive_more()
         self.buffer = bytes(content[end + 5:])
-        self.message.content = bytes(content[:end + 2]).replace(b"\r\n.", b"\r\n")[2:]
-        self.complete("END", b"")
+        return bytes(content[:end + 2]).replace(b"\r\n.", b"\r\n")[2:]
 
     def do_bdat(self, line):
         words = line.split()
@@ -213,10 +257,13 @@ class Dialogue:
         self.message = self.message or Message(self.mail, self.recipients)
         self.message.content += chunk
         self.message.chunks.append((size, last))
+        self.chunks += 1
+        numbered = f"BDAT{self.chunks}"
+        step = numbered if self.action(numbered) else "BDAT"
         if last:
-            self.complete("BDAT", b"%d bytes " % len(self.message.content))
+            self.complete(step, b"%d bytes " % len(self.message.content))
         else:
-            self.reply("BDAT", b"250 2.0.0 Ok: %d bytes\r\n" % size)
+            self.reply(step, b"250 2.0.0 Ok: %d bytes\r\n" % size)
 
     def do_rset(self, _):
         self.forget()

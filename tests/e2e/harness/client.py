@@ -1,5 +1,6 @@
 """An SMTP client that decides itself what goes into which packet."""
 
+import select
 import socket
 import ssl
 import struct
@@ -80,6 +81,10 @@ class Client:
         self._buffer += data
         return bool(data)
 
+    def has_input(self):
+        """Whether something is there to be read, or the end."""
+        return bool(self._buffer or select.select([self.socket], [], [], 0)[0])
+
     def line(self):
         """One line of a reply, with its line end."""
         while b"\n" not in self._buffer:
@@ -96,10 +101,10 @@ class Client:
             line = self.line()
             raw += line
             code, separator, text = line[:3], line[3:4], line[4:-2]
-            assert code.isdigit() and separator in (b" ", b"-"), f"not a reply: {line!r}"
+            assert code.isdigit() and separator in (b" ", b"-", b"\r"), f"not a reply: {line!r}"
             assert raw[:3] == code, f"codes differ: {raw!r}"
             lines.append(text.decode("latin-1"))
-            if separator == b" ":
+            if separator != b"-":
                 return Reply(int(code), tuple(lines), raw)
 
     def rest(self):
@@ -109,6 +114,12 @@ class Client:
         self.close()
         rest, self._buffer = self._buffer, b""
         return rest
+
+    def rest_unbroken(self):
+        """The same; a reset by the server is an error."""
+        while data := self.socket.recv(65536):
+            self._buffer += data
+        return self.rest()
 
     def reset(self):
         """Closes with a TCP reset."""

@@ -89,6 +89,7 @@ class Gatepost:
             "smtpd_tls_cert_file": certificate.cert,
             "smtpd_tls_key_file": certificate.key,
             "smtpd_tls_loglevel": "1",
+            "smtpd_forbid_bare_newline_exclusions": "",  # the clients are on this host
         }
 
     def write_config(self, **changes):

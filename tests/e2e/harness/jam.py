@@ -6,6 +6,7 @@ import ssl
 import time
 
 from .client import Client
+from .sink import SEGMENT
 
 _SMALL = 8192  # of a socket's buffer, so that the kernel does not hide what gatepost keeps
 
@@ -15,6 +16,7 @@ def open_small(address, source):
     sock = socket.socket()
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _SMALL)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SMALL)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, SEGMENT)
     sock.settimeout(30)
     sock.bind((source, 0))
     sock.connect(address)

@@ -12,16 +12,21 @@ _SCRIPT = os.path.join(os.path.dirname(__file__), "../../../packaging/postfix/pr
 DOMAIN = "gatepost.test"
 _PROXY = " -o smtpd_upstream_proxy_protocol=haproxy"
 _XCLIENT = " -o smtpd_authorized_xclient_hosts=127.0.0.1"
+# A cleanup(8) that logs each header field of this name as it reads the header of a message.
+_CHECKED = (" -o { header_checks=regexp:{{/^Received-TLS[[:space:]]*:/ INFO seen}} }"
+            " -o mime_header_checks= -o nested_header_checks=")
 _DELIVERED_TO = re.compile(rb"^Delivered-To: (\S+)$", re.MULTILINE)
 
 
 class PrivatePostfix:
     """Started by start(), ended by stop(). It listens with PROXY, with XCLIENT and with neither,
-    and with PROXY on a UNIX-domain socket."""
+    and with PROXY on a UNIX-domain socket; and one with PROXY that logs the Received-TLS fields
+    that it sees."""
 
     def __init__(self):
         self.directory = tempfile.mkdtemp(prefix="gatepost-postfix.")
-        self.proxy_port, self.xclient_port, self.plain_port = (free_port() for _ in range(3))
+        self.proxy_port, self.xclient_port, self.plain_port, self.checked_port = \
+            (free_port() for _ in range(4))
         self._seen = {}
 
     @property
@@ -40,6 +45,17 @@ class PrivatePostfix:
         return f"inet:127.0.0.1:{self.plain_port}"
 
     @property
+    def checked_endpoint(self):
+        """The usual backend; see received_tls_fields."""
+        return f"inet:127.0.0.1:{self.checked_port}"
+
+    def received_tls_fields(self, sender):
+        """The Received-TLS fields in the header of the message from this sender, through
+        checked_endpoint, as far as the log has them."""
+        return re.findall(rf"info: header (Received-TLS.*) from \S+; from=<{re.escape(sender)}>",
+                          self.log(), re.IGNORECASE)
+
+    @property
     def unix_endpoint(self):
         """The usual backend on a UNIX-domain socket."""
         return f"unix:{self.directory}/spool/public/front"
@@ -55,6 +71,9 @@ class PrivatePostfix:
             file.write(f"127.0.0.1:{self.proxy_port} {service}{_PROXY}\n"
                        f"127.0.0.1:{self.xclient_port} {service}{_XCLIENT}\n"
                        f"127.0.0.1:{self.plain_port} {service}\n"
+                       f"127.0.0.1:{self.checked_port} {service}{_PROXY}"
+                       " -o cleanup_service_name=checked\n"
+                       f"checked unix n - n - 0 cleanup{_CHECKED}\n"
                        f"front unix n - n - - smtpd{_PROXY}\n")
             file.writelines(line + "\n" for line in services)
         self._control("start")

@@ -30,6 +30,8 @@ _NUMBER = re.compile(rb"^X-Number: (\S+)\r$", re.MULTILINE)
 _SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 _EHLO = b"250-sink.test\r\n250-PIPELINING\r\n250-SIZE 50000000\r\n250-8BITMIME\r\n250 CHUNKING\r\n"
 _OUT_HIGH = 65536
+# As on an Ethernet. Loopback's 64 KiB would make the kernel take megabytes for each connection.
+SEGMENT = 1400
 _SLOW_BYTES, _SLOW_SECONDS = 1024, 1.0
 
 
@@ -259,6 +261,7 @@ class _Server:
         self.listener = socket.socket()
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32768)
+        self.listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, SEGMENT)
         self.listener.bind(("127.0.0.1", port))
         self.listener.listen(4096)
         self.listener.setblocking(False)

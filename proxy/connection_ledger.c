@@ -1,4 +1,4 @@
-#include "proxy/connection_record.h"
+#include "proxy/connection_ledger.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,10 +7,6 @@
 
 #include "proxy/connection.h"
 #include "proxy/ledger_link.h"
-
-#define PLACE_MAX 256
-
-static const char main_configuration[] = "main configuration";
 
 /* Microseconds of the monotonic clock. */
 static uint64_t now_us(void)
@@ -35,60 +31,57 @@ static bool wanted(const struct connection *connection)
     return connection->worker->ledger != NULL;
 }
 
-void connection_record_begin(struct connection *connection)
+void connection_ledger_begin(struct connection *connection)
 {
     if (!wanted(connection))
         return;
-    connection->record.since = now_us();
-    connection->record.started = (uint32_t)time(NULL);
+    connection->ledger.since = now_us();
+    connection->ledger.started = (uint32_t)time(NULL);
 }
 
-void connection_record_handshake(struct connection *connection)
+void connection_ledger_handshake(struct connection *connection)
 {
     if (!wanted(connection))
         return;
     tls_conn_record_hello(connection->tls);
-    connection->record.began = now_us();
+    connection->ledger.began = now_us();
 }
 
-void connection_record_handshaken(struct connection *connection, const char *failure)
+void connection_ledger_handshaken(struct connection *connection, bool established)
 {
-    struct connection_record *record = &connection->record;
+    struct connection_ledger *ledger = &connection->ledger;
 
     if (!wanted(connection))
         return;
     const struct tls_hello_record *hello = tls_conn_hello(connection->tls);
-    record->tls = failure != NULL ? OBSERVATION_TLS_FAILED : OBSERVATION_TLS_ESTABLISHED;
-    if (failure != NULL)
-        record->failure = strdup(failure);
-    else
-        record->handshake = since(record->began);
-    record->began = 0;
+    ledger->tls = established ? OBSERVATION_TLS_ESTABLISHED : OBSERVATION_TLS_FAILED;
+    ledger->handshake = established ? since(ledger->began) : 0;
+    ledger->began = 0;
     if (hello != NULL)
-        memcpy(record->digest, hello->digest, sizeof(record->digest));
+        memcpy(ledger->digest, hello->digest, sizeof(ledger->digest));
     if (hello != NULL && hello->bytes != NULL)
         ledger_link_hello(connection->worker->ledger, hello->digest, hello->bytes, hello->length,
                           (uint64_t)time(NULL));
     tls_conn_forget_hello(connection->tls);
 }
 
-void connection_record_dial(struct connection *connection)
+void connection_ledger_dial(struct connection *connection)
 {
     if (wanted(connection))
-        connection->record.began = now_us();
+        connection->ledger.began = now_us();
 }
 
-void connection_record_backend(struct connection *connection)
+void connection_ledger_backend(struct connection *connection)
 {
-    struct connection_record *record = &connection->record;
+    struct connection_ledger *ledger = &connection->ledger;
     const struct relay *relay = connection->session.relay;
 
-    if (record->began == 0 || relay == NULL || relay->state != RELAY_READY)
+    if (ledger->began == 0 || relay == NULL || relay->state != RELAY_READY)
         return;
-    uint32_t took = since(record->began);
-    if (took > record->backend)
-        record->backend = took;
-    record->began = 0;
+    uint32_t took = since(ledger->began);
+    if (took > ledger->backend)
+        ledger->backend = took;
+    ledger->began = 0;
 }
 
 /* Who was at the other end. */
@@ -119,14 +112,10 @@ static const char *level_text(const struct tls_rule *rule)
 }
 
 /* Which policy applied; PLACE holds the words. */
-static void put_policy(const struct session *session, char place[PLACE_MAX],
+static void put_policy(const struct session *session, char place[SESSION_PLACE_MAX],
                        struct observation *observation)
 {
-    if (session->policy_line == 0)
-        snprintf(place, PLACE_MAX, "%s", main_configuration);
-    else
-        snprintf(place, PLACE_MAX, "%s, line %u", session->policy_file, session->policy_line);
-    observation->policy_where = observation_text(place);
+    observation->policy_where = observation_text(session_policy_place(session, place));
     observation->policy_level = observation_text(level_text(session->rule));
 }
 
@@ -134,7 +123,7 @@ static void put_policy(const struct session *session, char place[PLACE_MAX],
 static void put_tls(const struct connection *connection, struct tls_summary *summary,
                     struct tls_ccert_details *details, struct observation *observation)
 {
-    if (connection->record.tls != OBSERVATION_TLS_ESTABLISHED)
+    if (connection->ledger.tls != OBSERVATION_TLS_ESTABLISHED)
         return;
     tls_conn_summary(connection->tls, summary);
     observation->resumed = summary->resumed;
@@ -149,46 +138,43 @@ static void put_tls(const struct connection *connection, struct tls_summary *sum
     observation->ccert_fingerprint = observation_text(details->fingerprint);
 }
 
-/* Why TLS came to nothing. */
+/* Why TLS came to nothing. One that was given up by gatepost, since it stops, has no reason. */
 static void put_failure(const struct connection *connection, struct observation *observation)
 {
-    const char *why = connection->record.failure;
+    const struct tls_failure_reason *reason =
+        connection->tls != NULL ? tls_conn_failure(connection->tls) : NULL;
 
-    if (why == NULL)
-        why = connection->session.refusal; /* the client's certificate, or that there is none */
-    if (why == NULL)
+    if (reason == NULL)
         return;
-    observation->failure_kind = observation_text("other");
-    observation->failure_text = observation_text(why);
+    observation->failure_kind = observation_text(tls_failure_name(reason->kind));
+    observation->failure_text = observation_text(reason->text);
 }
 
-void connection_record_end(struct connection *connection)
+void connection_ledger_end(struct connection *connection)
 {
-    struct connection_record *record = &connection->record;
+    struct connection_ledger *ledger = &connection->ledger;
     const struct session *session = &connection->session;
     struct tls_summary summary;
     struct tls_ccert_details details;
-    char place[PLACE_MAX];
+    char place[SESSION_PLACE_MAX];
 
     if (!wanted(connection) || session->magic != SESSION_MAGIC)
         return;
-    /* It was given up in the midst of it. */
-    if (connection->tls != NULL && record->tls == OBSERVATION_TLS_NONE)
-        connection_record_handshaken(connection, "given up");
+    if (connection->tls != NULL && ledger->tls == OBSERVATION_TLS_NONE)
+        connection_ledger_handshaken(connection, false); /* given up in the midst of it */
     struct observation observation = {.kind = OBSERVATION_SESSION,
-                                      .time_start = record->started,
-                                      .duration_ms = (now_us() - record->since) / 1000,
-                                      .tls = record->tls,
+                                      .time_start = ledger->started,
+                                      .duration_ms = (now_us() - ledger->since) / 1000,
+                                      .tls = ledger->tls,
                                       .messages = session->tally.messages,
                                       .cleartext_messages = session->tally.cleartext,
                                       .bytes = session->tally.bytes,
-                                      .handshake_us = record->handshake,
-                                      .backend_us = record->backend};
-    memcpy(observation.digest, record->digest, sizeof(observation.digest));
+                                      .handshake_us = ledger->handshake,
+                                      .backend_us = ledger->backend};
+    memcpy(observation.digest, ledger->digest, sizeof(observation.digest));
     put_client(session, &observation);
     put_policy(session, place, &observation);
     put_tls(connection, &summary, &details, &observation);
     put_failure(connection, &observation);
     ledger_link_session(connection->worker->ledger, &observation);
-    free(record->failure);
 }
