@@ -21,11 +21,10 @@
 #define KILL_SECONDS 10.      /* for its last words */
 #define BUFFER_SIZE (1 << 20) /* of the socket; the kernel may give less */
 
-/* What a ledger process is made for. Compared as a whole: zeroed before it is filled in. */
+/* What a ledger process is made for. */
 struct ledger_settings {
     bool on;
     bool sandbox;
-    bool root;
     uid_t uid;
     gid_t gid;
     struct ledger_bounds bounds;
@@ -216,21 +215,28 @@ static void end(struct ledger_keeper *keeper)
     ev_timer_start(keeper->loop, &keeper->kill_timer);
 }
 
+/* Would a process that is made for A do for B? */
+static bool same_settings(const struct ledger_settings *a, const struct ledger_settings *b)
+{
+    return a->on == b->on && a->sandbox == b->sandbox && a->uid == b->uid && a->gid == b->gid &&
+           a->bounds.max_peers == b->bounds.max_peers && a->bounds.max_age == b->bounds.max_age &&
+           strcmp(a->directory, b->directory) == 0;
+}
+
 void ledger_keeper_apply(struct ledger_keeper *keeper, const struct config *config,
                          const struct privileges *privileges)
 {
     struct ledger_settings settings;
 
-    memset(&settings, 0, sizeof(settings)); /* and what is between the fields */
-    settings.on = config_bool(config, PARAM_gatepost_ledger);
-    settings.sandbox = config_bool(config, PARAM_gatepost_sandbox);
-    settings.root = privileges->root;
-    settings.uid = privileges->uid;
-    settings.gid = privileges->gid;
-    settings.bounds.max_peers = config_int(config, PARAM_gatepost_ledger_max_peers);
-    settings.bounds.max_age = config_time(config, PARAM_gatepost_ledger_max_age);
-    settings.bounds.max_hellos = LEDGER_HELLOS_MAX;
-    settings.bounds.max_hello_bytes = LEDGER_HELLO_BYTES_MAX;
+    settings = (struct ledger_settings){
+        .on = config_bool(config, PARAM_gatepost_ledger),
+        .sandbox = config_bool(config, PARAM_gatepost_sandbox),
+        .uid = privileges->uid,
+        .gid = privileges->gid,
+        .bounds = {.max_peers = config_int(config, PARAM_gatepost_ledger_max_peers),
+                   .max_age = config_time(config, PARAM_gatepost_ledger_max_age),
+                   .max_hellos = LEDGER_HELLOS_MAX,
+                   .max_hello_bytes = LEDGER_HELLO_BYTES_MAX}};
     snprintf(settings.directory, sizeof(settings.directory), "%s/" LEDGER_DIRECTORY,
              config_str(config, PARAM_gatepost_state_directory));
     keeper->settings = settings;

@@ -64,13 +64,11 @@ void ledger_names_free(struct ledger_names *names)
 uint32_t ledger_names_find(struct ledger_names *names, struct observation_text text)
 {
     char word[LEDGER_NAME_MAX + 1];
-    size_t length = text.length;
+    size_t length = 0;
 
-    if (length > LEDGER_NAME_MAX)
-        length = LEDGER_NAME_MAX;
-    for (size_t i = 0; i < length; i++) {
-        unsigned char byte = (unsigned char)text.bytes[i];
-        word[i] = byte >= ' ' && byte < 127 ? text.bytes[i] : '?';
+    for (; length < text.length && length < LEDGER_NAME_MAX; length++) {
+        unsigned char byte = (unsigned char)text.bytes[length];
+        word[length] = byte >= ' ' && byte < 127 ? text.bytes[length] : '?';
     }
     word[length] = '\0';
     for (uint32_t at = *bucket_of(names, word, length); at != 0; at = names->names[at - 1].next)

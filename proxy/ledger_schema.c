@@ -193,7 +193,7 @@ enum ledger_opened ledger_schema_open(const char *path, sqlite3 **db, char *why)
     if (opened == LEDGER_OPENED &&
         !run(*db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
                   "PRAGMA temp_store = MEMORY; PRAGMA journal_size_limit = 8388608;"
-                  "PRAGMA cache_size = -32768; PRAGMA wal_autocheckpoint = 4096"))
+                  "PRAGMA cache_size = -32768; PRAGMA wal_autocheckpoint = 2048"))
         opened = complaint(*db, "cannot read it", why);
     if (opened == LEDGER_OPENED)
         opened = ledger_schema_migrate(*db, schema_steps, LEDGER_VERSION, why);

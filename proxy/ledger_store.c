@@ -204,7 +204,7 @@ static int step(sqlite3_stmt *statement, int64_t *id)
 
     if (got == 1) {
         *id = sqlite3_column_int64(statement, 0);
-        (void)sqlite3_step(statement);
+        (void)sqlite3_step(statement); /* to the end: reset tells how that went */
     }
     return sqlite3_reset(statement) == SQLITE_OK && got >= 0 ? got : -1;
 }

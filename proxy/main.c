@@ -21,6 +21,8 @@
 #include "proxy/master.h"
 #include "proxy/policy_command.h"
 #include "proxy/report_command.h"
+#include "proxy/simulate.h"
+#include "proxy/suggest.h"
 #include "proxy/version.h"
 
 #define DEFAULT_DIRECTORY "/etc/gatepost"
@@ -42,6 +44,10 @@ static const char usage_text[] =
     "  config [-n|-d] [name]   show parameters: all, those that are set (-n), defaults (-d)\n"
     "  policy ADDRESS [--sni NAME] [--json]\n"
     "                          what TLS holds for a peer, and which line says so\n"
+    "  simulate [-c DIR] [-o name=value]... [--all] [--json]\n"
+    "                          whom another configuration would cost, by what the ledger knows\n"
+    "  suggest [--min-sessions N] [--unused-days N]\n"
+    "                          lines for the policy table, by what the ledger knows\n"
     "  import DIR              turn a Postfix configuration into a gatepost.cf, on standard "
     "output\n"
     "  selfsigned [--name NAME] [--rsa|--ecdsa|--both] FILE\n"
@@ -71,6 +77,23 @@ static int usage_error(const char *what)
 {
     fprintf(stderr, "gatepost: %s\n%s", what, usage_text);
     return EX_USAGE;
+}
+
+/* "-o name=value": split in place. Returns false if there is no name or no "=". */
+static bool add_override(struct command_line *line, char *text)
+{
+    char *equals = strchr(text, '=');
+
+    if (equals == NULL || equals == text || line->override_count == OVERRIDES_MAX)
+        return false;
+    char *end = equals;
+    while (end > text && (end[-1] == ' ' || end[-1] == '\t'))
+        end--;
+    *end = '\0';
+    const char *value = equals + 1 + strspn(equals + 1, " \t");
+    line->overrides[line->override_count++] =
+        (struct config_override){.name = text, .value = value};
+    return *text != '\0';
 }
 
 /* Load the configuration, or report and return NULL. */
@@ -173,6 +196,89 @@ static int command_policy(struct command_line *line, int argc, char **argv)
     return status;
 }
 
+/* The configuration that "simulate" is asked about: DIRECTORY and OVERRIDES given behind the
+ * command; without a directory the present one, with its overrides. */
+static struct config *load_proposal(struct command_line *line, struct command_line *proposal)
+{
+    if (proposal->directory != NULL)
+        return load(proposal);
+    proposal->directory = line->directory;
+    if (line->override_count + proposal->override_count > OVERRIDES_MAX) {
+        diag_error(&proposal->diag, "too many -o");
+        return NULL;
+    }
+    memmove(proposal->overrides + line->override_count, proposal->overrides,
+            proposal->override_count * sizeof(proposal->overrides[0]));
+    memcpy(proposal->overrides, line->overrides, line->override_count * sizeof(line->overrides[0]));
+    proposal->override_count += line->override_count;
+    return load(proposal);
+}
+
+static int command_simulate(struct command_line *line, int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"json", no_argument, NULL, 'j'}, {"all", no_argument, NULL, 'a'}, {NULL, 0, NULL, 0}};
+    struct command_line proposal = {.diag = {.sink = print_finding}};
+    struct simulate_question question = {0};
+    int status = EX_CONFIG;
+    int option;
+
+    optind = 0;
+    while ((option = getopt_long(argc, argv, "c:o:", options, NULL)) != -1) {
+        if (option == '?')
+            return usage_error("simulate takes -c DIR, -o name=value, --all and --json");
+        if (option == 'o' && !add_override(&proposal, optarg))
+            return usage_error("-o wants name=value");
+        if (option == 'c')
+            proposal.directory = optarg;
+        question.json = question.json || option == 'j';
+        question.all = question.all || option == 'a';
+    }
+    if (optind != argc || (proposal.directory == NULL && proposal.override_count == 0))
+        return usage_error("simulate wants the proposed configuration: -c DIR or -o name=value");
+    struct config *present = load(line);
+    struct config *proposed = load_proposal(line, &proposal);
+    question.present = present;
+    question.proposed = proposed;
+    if (present != NULL && proposed != NULL)
+        status = simulate_command(&question, stdout, &line->diag);
+    config_free(present);
+    config_free(proposed);
+    return status;
+}
+
+/* A number of 0 to a million; false: it is none. */
+static bool read_count(const char *text, long *number)
+{
+    char *end;
+
+    *number = strtol(text, &end, 10);
+    return *text >= '0' && *text <= '9' && *end == '\0' && *number <= 1000000;
+}
+
+static int command_suggest(struct command_line *line, int argc, char **argv)
+{
+    static const struct option options[] = {{"min-sessions", required_argument, NULL, 'm'},
+                                            {"unused-days", required_argument, NULL, 'u'},
+                                            {NULL, 0, NULL, 0}};
+    struct suggest_question question = {.min_sessions = 3, .unused_days = 90};
+    int option;
+
+    optind = 0;
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1)
+        if (option == '?' ||
+            !read_count(optarg, option == 'm' ? &question.min_sessions : &question.unused_days))
+            return usage_error("suggest takes --min-sessions N and --unused-days N");
+    if (optind != argc)
+        return usage_error("suggest takes no arguments but --min-sessions and --unused-days");
+    struct config *config = load(line);
+    if (config == NULL)
+        return EX_CONFIG;
+    int status = suggest_command(config, &question, stdout, &line->diag);
+    config_free(config);
+    return status;
+}
+
 static int command_import(struct command_line *line, int argc, char **argv)
 {
     if (argc != 2)
@@ -256,28 +362,13 @@ static const struct {
     const char *name;
     int (*run)(struct command_line *line, int argc, char **argv);
 } commands[] = {
-    {"run", command_run},       {"check", command_check},   {"config", command_config},
-    {"policy", command_policy}, {"import", command_import}, {"selfsigned", command_selfsigned},
-    {"report", command_report}, {"status", command_ask},    {"reload", command_ask},
-    {"stop", command_ask},
+    {"run", command_run},           {"check", command_check},
+    {"config", command_config},     {"policy", command_policy},
+    {"simulate", command_simulate}, {"suggest", command_suggest},
+    {"import", command_import},     {"selfsigned", command_selfsigned},
+    {"report", command_report},     {"status", command_ask},
+    {"reload", command_ask},        {"stop", command_ask},
 };
-
-/* "-o name=value": split in place. Returns false if there is no name or no "=". */
-static bool add_override(struct command_line *line, char *text)
-{
-    char *equals = strchr(text, '=');
-
-    if (equals == NULL || equals == text || line->override_count == OVERRIDES_MAX)
-        return false;
-    char *end = equals;
-    while (end > text && (end[-1] == ' ' || end[-1] == '\t'))
-        end--;
-    *end = '\0';
-    const char *value = equals + 1 + strspn(equals + 1, " \t");
-    line->overrides[line->override_count++] =
-        (struct config_override){.name = text, .value = value};
-    return *text != '\0';
-}
 
 int main(int argc, char **argv)
 {
