@@ -138,8 +138,10 @@ static void read_map(struct maps *maps, const char *map)
     bool is_file = kind == strlen(file_kind) && strncmp(map, file_kind, kind) == 0;
     bool is_inline = kind == strlen("inline") && strncmp(map, "inline", kind) == 0;
 
-    if (!is_file && !is_inline)
-        refuse_form(maps, map, colon == NULL ? "no kind of map" : "unknown kind of map");
+    if (colon == NULL)
+        refuse_form(maps, map, "no kind of map");
+    else if (!is_file && !is_inline)
+        refuse_form(maps, map, "unknown kind of map");
     else if (colon[1] == '{')
         read_inline(maps, map, colon + 1);
     else if (is_inline)

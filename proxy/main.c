@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "policy/config.h"
@@ -19,6 +20,7 @@
 #include "proxy/control.h"
 #include "proxy/master.h"
 #include "proxy/policy_command.h"
+#include "proxy/report_command.h"
 #include "proxy/version.h"
 
 #define DEFAULT_DIRECTORY "/etc/gatepost"
@@ -44,6 +46,9 @@ static const char usage_text[] =
     "output\n"
     "  selfsigned [--name NAME] [--rsa|--ecdsa|--both] FILE\n"
     "                          make a key and a certificate signed by itself\n"
+    "  report [--since DATE|Nd] [--peer CIDR] [--failing] [--protocol P] [--limit N]\n"
+    "         [--json|--csv|--html FILE]\n"
+    "                          who comes, what they use, who fails and why\n"
     "  status [--json]         ask the running daemon how it is\n"
     "  reload                  read everything anew; no session notices\n"
     "  stop                    stop the running daemon\n"
@@ -211,6 +216,23 @@ static int command_selfsigned(struct command_line *line, int argc, char **argv)
     return status == 0 ? 0 : 1;
 }
 
+static int command_report(struct command_line *line, int argc, char **argv)
+{
+    struct report_options options;
+    char error[256];
+
+    const char *wrong =
+        report_options_parse(argc, argv, time(NULL), &options, error, sizeof(error));
+    if (wrong != NULL)
+        return usage_error(wrong);
+    struct config *config = load(line);
+    if (config == NULL)
+        return EX_CONFIG;
+    int status = report_command(config, &options, stdout, &line->diag);
+    config_free(config);
+    return status;
+}
+
 /* status, reload and stop: the daemon answers. */
 static int command_ask(struct command_line *line, int argc, char **argv)
 {
@@ -236,7 +258,8 @@ static const struct {
 } commands[] = {
     {"run", command_run},       {"check", command_check},   {"config", command_config},
     {"policy", command_policy}, {"import", command_import}, {"selfsigned", command_selfsigned},
-    {"status", command_ask},    {"reload", command_ask},    {"stop", command_ask},
+    {"report", command_report}, {"status", command_ask},    {"reload", command_ask},
+    {"stop", command_ask},
 };
 
 /* "-o name=value": split in place. Returns false if there is no name or no "=". */

@@ -4,9 +4,11 @@
 
 #define HEAD 3 /* kind and length */
 
+/* Terms of sums. NOLINTBEGIN(bugprone-macro-parentheses) */
 #define ADD_SIZE(field, size) +(size)
 #define ADD_ONE(field, longest) +1
 #define ADD_LONGEST(field, longest) +1 + (longest)
+/* NOLINTEND(bugprone-macro-parentheses) */
 #define FIXED_SIZE (0 OBSERVATION_NUMBERS(ADD_SIZE) + 16 + OBSERVATION_DIGEST_SIZE)
 
 _Static_assert(HEAD + FIXED_SIZE OBSERVATION_TEXTS(ADD_LONGEST) <= OBSERVATION_SESSION_MAX,

@@ -282,8 +282,10 @@ void policy_server_free(struct policy_server *server)
     if (server == NULL)
         return;
     stop_listening(server);
-    while (server->askers != NULL)
-        asker_close(server->askers);
+    for (struct asker *next, *one = server->askers; one != NULL; one = next) {
+        next = one->next;
+        asker_close(one);
+    }
     free(server->listening);
     free(server);
 }

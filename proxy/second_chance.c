@@ -38,9 +38,9 @@ struct second_chance {
     struct chance_memory *memory; /* shared */
 };
 
-static uint64_t make_state(uint32_t time, uint32_t low)
+static uint64_t make_state(uint32_t now, uint32_t low)
 {
-    return (uint64_t)time << 32 | low;
+    return (uint64_t)now << 32 | low;
 }
 
 static uint32_t state_time(uint64_t state)
@@ -63,6 +63,7 @@ static uint64_t hash_client(const struct second_chance *chance,
 {
     struct {
         uint8_t bytes[16];
+        /* cppcheck-suppress unusedStructMember ; hashed with the whole */
         uint64_t family;
     } subject = {.family = client->family};
 

@@ -13,7 +13,7 @@ static uint16_t version_number(const char *protocol)
 {
     static const char *const names[] = {"TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"};
 
-    for (uint16_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+    for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (strcmp(protocol, names[i]) == 0)
             return (uint16_t)(TLS_VERSION_1_0 + i);
     return 0;

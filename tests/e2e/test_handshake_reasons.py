@@ -93,15 +93,20 @@ def test_gnutls(daemon, priority, text):
     assert reason(daemon, "127.0.0.1") == text, output
 
 
+def without_directory(text):
+    """The reason has room for the end of a long path."""
+    return re.sub(r"\([^()]*/tls_policy.cidr", "(tls_policy.cidr", text)
+
+
 def test_the_line_that_applied(make_gatepost, backend):
     """Its file and number, and its level."""
     daemon = use_table(make_gatepost(backend.endpoint, start=False),
                        ["# exceptions", "127.0.1.0/24 encrypt protocols=>=TLSv1.3"]).start()
     source = next(_sources)
     openssl(daemon, source, "-tls1_2")
+    assert without_directory(reason(daemon, source)) == \
+        "offers TLS 1.2 at most; this peer's policy (tls_policy.cidr, line 2) needs TLS 1.3"
     place = f"{daemon.path('tls_policy.cidr')}, line 2"
-    assert reason(daemon, source) == \
-        f"offers TLS 1.2 at most; this peer's policy ({place}) needs TLS 1.3"
     source = next(_sources)
     start(daemon, source, b"EHLO again\r\n")
     daemon.wait_log(rf"unknown\[{source}\] failed: spoke SMTP .*; level encrypt, "
@@ -200,23 +205,23 @@ def test_client_certificates(make_gatepost, backend, directory):
     daemon = use_table(make_gatepost(backend.endpoint, start=False, smtpd_tls_CAfile=authorities),
                        ["127.0.1.0/24 encrypt ccert=require",
                         f"127.0.2.0/24 encrypt match={'AB:' * 31}CD"]).start()
-    place = daemon.path("tls_policy.cidr")
     unknown = pki.self_signed("unknown.example", usage="client")
     context = tls_context()
     context.load_cert_chain(pki.write(directory, "client.pem", unknown.key_pem, unknown.chain))
     cases = [("127.0.1.1", tls_context(),
-              f"showed no client certificate; this peer's policy ({place}, line 1) demands one"),
+              "showed no client certificate; this peer's policy (tls_policy.cidr, line 1) demands "
+              "one"),
              ("127.0.1.2", context,
               r"its client certificate is not trusted: .*; this peer's policy "
-              rf"\({re.escape(place)}, line 1\) demands one of a known authority"),
+              r"\(tls_policy.cidr, line 1\) demands one of a known authority"),
              ("127.0.2.1", context, "its client certificate's fingerprint is not in the list; "
-              f"this peer's policy ({place}, line 2) has match=")]
+              "this peer's policy (tls_policy.cidr, line 2) has match=")]
     for source, client_side, text in cases:
         with Client(daemon.address, source) as client:
             client.ehlo()
             client.starttls(client_side)
             assert client.command("EHLO client.example").code == 421
-        said = reason(daemon, source, "TLS session with", "refused")
+        said = without_directory(reason(daemon, source, "TLS session with", "refused"))
         assert said == text or re.fullmatch(text, said)
         assert f"SSL_accept error from unknown[{source}]" not in daemon.log()
 

@@ -381,5 +381,5 @@ def test_a_thousand_reloads(daemon):
             early = figures(daemon)
     late = figures(daemon)
     assert late[0] == early[0]
-    assert all(after < before + 512 for before, after in zip(early[1], late[1])), (early, late)
+    assert all(after < before + 2048 for before, after in zip(early[1], late[1])), (early, late)
     wait_greeting(daemon, "220 number 999")

@@ -83,7 +83,11 @@ class Client:
 
     def has_input(self):
         """Whether something is there to be read, or the end."""
-        return bool(self._buffer or select.select([self.socket], [], [], 0)[0])
+        if self._buffer:
+            return True
+        poll = select.poll()
+        poll.register(self.socket, select.POLLIN)
+        return bool(poll.poll(0))
 
     def line(self):
         """One line of a reply, with its line end."""

@@ -1,0 +1,160 @@
+/*
+ * report_data.h: what "gatepost report" shows, but for the peers one by one (report_peers.h): added
+ * up by the database or while it is read through, so that memory does not grow with the number of
+ * peers. Strings are what the ledger has, with any bytes but NUL: report_escape.h.
+ */
+#ifndef GATEPOST_PROXY_REPORT_DATA_H
+#define GATEPOST_PROXY_REPORT_DATA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "policy/policy_table.h"
+
+#include "proxy/ledger_read.h"
+
+#define REPORT_DAYS_MAX 1000  /* of the trend, the last ones */
+#define REPORT_SERIES_MAX 12  /* lines of a trend; the last takes up the rest */
+#define REPORT_SHARES_MAX 128 /* different ciphers and so on; the last takes up the rest */
+#define REPORT_FAILURES_MAX 200
+#define REPORT_POLICIES_MAX 16384
+
+struct report_totals {
+    int64_t peers;    /* single addresses */
+    int64_t networks; /* rows for a whole network, of peers that fell out of the ledger's bounds */
+    int64_t first;
+    int64_t last;
+    int64_t sessions;
+    int64_t messages;
+    int64_t bytes;
+    int64_t cleartext_peers;
+    int64_t cleartext_sessions;
+    int64_t cleartext_messages;
+    int64_t established;
+    int64_t resumed;
+    int64_t failed;
+    int64_t failing_peers;
+};
+
+/* Which part of a session's protection a list of shares is about. */
+#define REPORT_PARTS(X)                                                                            \
+    X(PROTOCOL, "protocols", "Protocols")                                                          \
+    X(CIPHER, "ciphers", "Ciphers")                                                                \
+    X(GROUP, "groups", "Key exchange groups")                                                      \
+    X(SIGNATURE, "signatures", "Server signatures")
+
+enum report_part {
+#define REPORT_PART(part, key, title) REPORT_##part,
+    REPORT_PARTS(REPORT_PART)
+#undef REPORT_PART
+        REPORT_PART_COUNT
+};
+
+struct report_share {
+    int64_t name_id;
+    int64_t last_peer; /* while it is counted */
+    char *name;
+    int64_t peers;
+    int64_t sessions;
+    int64_t messages;
+};
+
+/* Most sessions first. */
+struct report_shares {
+    size_t count;
+    struct report_share shares[REPORT_SHARES_MAX];
+};
+
+/* One reason, under one line of the policy. */
+struct report_failure {
+    char *kind;
+    char *text;
+    char *policy;
+    int64_t count;
+    int64_t peers;
+    int64_t last;
+    char peer[LEDGER_PEER_TEXT_MAX]; /* the one that failed last */
+    char *helo;
+};
+
+/* One line of the policy that applied to somebody. */
+struct report_policy {
+    char *where; /* "main configuration" or "FILE, line N" */
+    char *level;
+    int64_t peers;
+    int64_t sessions;
+    int64_t last;
+    char peer[LEDGER_PEER_TEXT_MAX]; /* the one to whom it applied last */
+    char *prefix; /* what is there now; NULL: nothing (or the main configuration) */
+};
+
+/* A line of today's table that has applied to nobody. */
+struct report_unused {
+    char *where;
+    char *prefix;
+    char *note; /* NULL: none */
+};
+
+/* Sessions a day, report.day_count of them. */
+struct report_series {
+    char *name;
+    int64_t *days;
+    int64_t total;
+};
+
+struct report_trend {
+    size_t count;
+    struct report_series series[REPORT_SERIES_MAX];
+};
+
+struct report {
+    struct report_totals totals;
+    struct report_shares parts[REPORT_PART_COUNT];
+    struct report_failure *failures; /* most frequent first */
+    size_t failure_count;
+    struct report_shares kinds;     /* of failures; sessions: handshakes */
+    struct report_policy *policies; /* main configuration first, then most sessions first */
+    size_t policy_count;
+    bool whole; /* about everybody: the following are there */
+    struct report_unused *unused;
+    size_t unused_count;
+    int64_t day_first; /* unix time / 86400 */
+    size_t day_count;
+    struct report_trend protocols; /* newest first, cleartext last */
+    struct report_trend failed;    /* by kind */
+};
+
+/* Was it a line of the table, and is there none at its place today? */
+bool report_policy_gone(const struct report_policy *policy);
+
+static inline const char *report_part_title(enum report_part part)
+{
+    static const char *const titles[] = {
+#define REPORT_PART(part, key, title) title,
+        REPORT_PARTS(REPORT_PART)
+#undef REPORT_PART
+    };
+    return titles[part];
+}
+
+static inline const char *report_part_key(enum report_part part)
+{
+    static const char *const keys[] = {
+#define REPORT_PART(part, key, title) key,
+        REPORT_PARTS(REPORT_PART)
+#undef REPORT_PART
+    };
+    return keys[part];
+}
+
+/*
+ * Add up what READ has, for whom FILTER says (ledger_read_choose has been called with it); TABLE is
+ * today's policy table. Returns what the caller gives to report_free, or NULL after an error, which
+ * has been reported.
+ */
+struct report *report_collect(struct ledger_read *read, const struct ledger_filter *filter,
+                              const struct policy_table *table);
+void report_free(struct report *report);
+
+#endif
