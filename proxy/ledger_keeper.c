@@ -49,16 +49,6 @@ struct ledger_keeper {
     ev_timer kill_timer;
 };
 
-/* Whether a process that runs with A need not be replaced for B. */
-static bool same_settings(const struct ledger_settings *a, const struct ledger_settings *b)
-{
-    return a->on == b->on && a->sandbox == b->sandbox && a->root == b->root && a->uid == b->uid &&
-           a->gid == b->gid && a->bounds.max_peers == b->bounds.max_peers &&
-           a->bounds.max_age == b->bounds.max_age && a->bounds.max_hellos == b->bounds.max_hellos &&
-           a->bounds.max_hello_bytes == b->bounds.max_hello_bytes &&
-           strcmp(a->directory, b->directory) == 0;
-}
-
 static void start(struct ledger_keeper *keeper);
 
 /* Shall there be a process? */
@@ -282,8 +272,11 @@ void ledger_keeper_status(const struct ledger_keeper *keeper, FILE *out)
 {
     const struct ledger_stats *stats = keeper->stats;
 
-    if (keeper->child.pid == 0)
+    if (keeper->child.pid == 0) {
+        if (is_wanted(keeper))
+            fprintf(out, "ledger: not running, see the log\n");
         return;
+    }
     fprintf(out, "ledger %ld: %s, records %llu, lost %llu, peers %llu, ClientHellos %llu\n",
             (long)keeper->child.pid,
             !keeper->child.ready           ? "starting"
@@ -299,13 +292,14 @@ void ledger_keeper_status_json(const struct ledger_keeper *keeper, struct json *
 {
     const struct ledger_stats *stats = keeper->stats;
 
-    if (keeper->child.pid == 0)
+    if (keeper->child.pid == 0 && !is_wanted(keeper))
         return;
     json_object(json, NULL);
     json_string(json, "role", "ledger");
     json_number(json, "pid", (long long)keeper->child.pid);
     json_string(json, "state",
-                !keeper->child.ready           ? "starting"
+                keeper->child.pid == 0         ? "stopped"
+                : !keeper->child.ready         ? "starting"
                 : atomic_load(&stats->failing) ? "failing"
                                                : "serving");
     json_number(json, "records", (long long)atomic_load(&stats->recorded));

@@ -151,7 +151,10 @@ def test_swaks_goes_after_starttls(daemon):
     source = next(_sources)
     output = run_tool("swaks", "--server", f"127.0.0.1:{daemon.port}", "--local-interface", source,
                       "--tls", "--drop-after-send", "STARTTLS", "--to", "r@gatepost.test")[1]
-    assert reason(daemon, source) == "closed without a word after STARTTLS", output
+    # It may have the 220 in its buffer yet when it closes, and then resets the connection.
+    assert reason(daemon, source) in (
+        "closed without a word after STARTTLS",
+        "lost the connection after STARTTLS: Connection reset by peer"), output
 
 
 def test_a_library_that_does_not_know_the_authority(daemon):

@@ -380,6 +380,7 @@ def test_directory_cannot_be_made(make_gatepost, backend):
     daemon.wait_log(r"gatepost/ledger\[\d+\]: error: .*/ledger: must be a directory that belongs to")
     session(daemon, "127.0.0.2", tls_context(), messages=1)
     wait_until(lambda: not daemon.ledgers(), "its end")
+    assert "ledger: not running, see the log" in status(daemon)
     os.unlink(os.path.dirname(daemon.ledger_path))
     daemon.reload()
     session(daemon, "127.0.0.2")
