@@ -223,6 +223,7 @@ static int parse_braced(const struct list_parser *parser, char *text)
 
 int listen_list_parse(const struct config *base, struct listen_list *list, struct diag *diag)
 {
+    /* cppcheck-suppress ctuuninitvar ; LIST is what is made here */
     const struct list_parser parser = {base, list, diag};
     const struct overrides none = {0};
     const char *cursor = config_str(base, PARAM_gatepost_listen);

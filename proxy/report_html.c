@@ -238,12 +238,14 @@ static void put_unused(FILE *out, const struct report *report)
 {
     static const struct column columns[] = {
         {"Line", COLUMN_WIDE}, {"Prefix", COLUMN_ADDRESS}, {"Note", COLUMN_WIDE}};
-    size_t shown = report->unused_count < LINES_SHOWN ? report->unused_count : LINES_SHOWN;
+    size_t shown = report->unused_count;
 
     if (report->unused_count == 0)
         return;
     fputs("<h2>Lines that applied to nobody</h2>\n", out);
     begin_table(out, "Unused policy lines", columns, sizeof(columns) / sizeof(columns[0]));
+    if (shown > LINES_SHOWN)
+        shown = LINES_SHOWN;
     for (size_t i = 0; i < shown; i++) {
         fputs("<tr>", out);
         put_cell(out, COLUMN_WIDE, report->unused[i].where);

@@ -55,10 +55,12 @@ static void describe(const struct report_plot *plot, const char *name, int64_t n
 
 void report_svg_bars(const struct report_plot *plot, const struct report_shares *shares)
 {
-    size_t count = shares->count < BARS_MAX ? shares->count : BARS_MAX;
+    size_t count = shares->count;
     char text[REPORT_NUMBER_MAX];
     int64_t most = 1;
 
+    if (count > BARS_MAX)
+        count = BARS_MAX;
     begin(plot, (int)count * ROW + 4);
     for (size_t i = 0; i < count; i++) {
         if (shares->shares[i].sessions > most)
