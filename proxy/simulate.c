@@ -30,8 +30,10 @@ struct rules {
 /* A client's word for itself, fit to be shown. */
 static void show_helo(struct observation_text helo, char out[HELO_MAX])
 {
-    size_t length = helo.length < HELO_MAX - 1 ? helo.length : HELO_MAX - 1;
+    size_t length = helo.length;
 
+    if (length > HELO_MAX - 1)
+        length = HELO_MAX - 1;
     for (size_t i = 0; i < length; i++)
         out[i] = helo.bytes[i] > ' ' && helo.bytes[i] < 0x7f ? helo.bytes[i] : '?';
     out[length] = '\0';

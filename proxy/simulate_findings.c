@@ -23,8 +23,10 @@ static const struct {
 /* A copy of TEXT that lives as long as FINDINGS; runs of peers often share one. */
 static const char *keep_text(struct findings *findings, const char *text)
 {
-    size_t recent = findings->text_count < 8 ? findings->text_count : 8;
+    size_t recent = findings->text_count;
 
+    if (recent > 8)
+        recent = 8;
     if (text == NULL || *text == '\0')
         return NULL;
     for (size_t i = 0; i < recent; i++) {

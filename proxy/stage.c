@@ -63,7 +63,7 @@ static void grow(struct stage_results *results)
 static uint32_t keep(struct stage_results *results, const struct tls_rehearsal *rehearsal)
 {
     for (size_t i = 0; i < results->different_count; i++)
-        if (memcmp(results->different[i], rehearsal, sizeof(*rehearsal)) == 0)
+        if (tls_rehearsal_same(results->different[i], rehearsal))
             return (uint32_t)i + 1;
     results->different = text_resize(results->different, results->different_count + 1,
                                      sizeof(struct tls_rehearsal *));
@@ -237,8 +237,8 @@ bool fate_same(const struct fate *left, const struct fate *right)
 {
     if (left->kind != right->kind)
         return false;
-    return left->tls == right->tls || (left->tls != NULL && right->tls != NULL &&
-                                       memcmp(left->tls, right->tls, sizeof(*left->tls)) == 0);
+    return left->tls == right->tls ||
+           (left->tls != NULL && right->tls != NULL && tls_rehearsal_same(left->tls, right->tls));
 }
 
 const char *fate_reason(const struct fate *fate)

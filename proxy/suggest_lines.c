@@ -87,13 +87,13 @@ static void add_line(void *ctx, const struct policy_match *match, bool expired)
 /* In the order of addresses, what a prefix is in stands on a stack. */
 static void find_parents(struct suggest_lines *lines)
 {
-    struct suggest_line **order = text_alloc(lines->count + 1, sizeof(*order));
-    struct suggest_line **stack = text_alloc(lines->count + 1, sizeof(*stack));
+    struct suggest_line **order = text_alloc(lines->count + 1, sizeof(struct suggest_line *));
+    struct suggest_line **stack = text_alloc(lines->count + 1, sizeof(struct suggest_line *));
     size_t depth = 0;
 
     for (size_t i = 0; i < lines->count; i++)
         order[i] = &lines->list[i];
-    qsort(order, lines->count, sizeof(*order), compare_prefixes);
+    qsort(order, lines->count, sizeof(struct suggest_line *), compare_prefixes);
     for (size_t i = 0; i < lines->count; i++) {
         while (depth > 0 && !contains(&stack[depth - 1]->prefix, &order[i]->prefix))
             depth--;

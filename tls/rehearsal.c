@@ -188,3 +188,12 @@ void tls_rehearse(struct tls_context *context, const uint8_t *hello, size_t leng
     tls_key_use_end(&performance.keys);
     ERR_clear_error();
 }
+
+bool tls_rehearsal_same(const struct tls_rehearsal *left, const struct tls_rehearsal *right)
+{
+    return left->good == right->good && strcmp(left->protocol, right->protocol) == 0 &&
+           strcmp(left->cipher, right->cipher) == 0 && strcmp(left->group, right->group) == 0 &&
+           strcmp(left->chain, right->chain) == 0 && strcmp(left->reason, right->reason) == 0 &&
+           left->words.kind == right->words.kind &&
+           strcmp(left->words.text, right->words.text) == 0;
+}

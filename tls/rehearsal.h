@@ -27,6 +27,9 @@ struct tls_rehearsal {
     struct tls_failure_reason words; /* the same in words; kind NONE: there are no better ones */
 };
 
+/* Whether two came to the same, in the same words. */
+bool tls_rehearsal_same(const struct tls_rehearsal *left, const struct tls_rehearsal *right);
+
 /*
  * What CONFIG has as credentials (NAMES as for tls_credentials_load), for contexts that only
  * rehearse: no key is ever used. If it names none, or their files are not for this user to read, an
