@@ -7,13 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "policy/line_source.h"
+#include "policy/match_list.h"
 #include "policy/regexp_table.h"
 #include "policy/text.h"
 
 #define MAX_ELEMENTS 100000
-#define MAX_DEPTH 16 /* of files that name files */
-#define SHOWN 60     /* bytes of an element in messages */
 
 /* One of WORD and TABLE; neither: every word. */
 struct element {
@@ -28,36 +26,9 @@ struct word_list {
     size_t capacity;
 };
 
-/* What is known while a list is read. */
-struct loader {
-    struct word_list *list;
-    struct diag *diag;
-};
-
-/* Where an element stands: "FILE, line N", or the parameter's origin and name. */
-struct place {
-    const char *where;
-    unsigned depth;
-};
-
-static void read_list(struct loader *loader, const struct place *place, const char *text,
-                      bool negated);
-
-/* Report what is wrong with an element. */
-static void refuse(struct loader *loader, const struct place *place, const char *element,
-                   const char *what)
-{
-    size_t length = strlen(element);
-
-    diag_error(loader->diag, "%s: \"%.*s%s\": %s", place->where,
-               (int)(length < SHOWN ? length : SHOWN), element, length > SHOWN ? "..." : "", what);
-}
-
 /* Add an element; takes over what it owns. */
-static void add(struct loader *loader, struct element element)
+static void add(struct word_list *list, struct element element)
 {
-    struct word_list *list = loader->list;
-
     if (list->count == list->capacity) {
         list->capacity = list->capacity != 0 ? 2 * list->capacity : 8;
         list->elements = text_resize(list->elements, list->capacity, sizeof(*list->elements));
@@ -65,35 +36,9 @@ static void add(struct loader *loader, struct element element)
     list->elements[list->count++] = element;
 }
 
-/* Read a file with a list. */
-static void read_file(struct loader *loader, const struct place *place, const char *path,
-                      bool negated)
-{
-    const char *line;
-    size_t length;
-    unsigned number;
-
-    if (place->depth == MAX_DEPTH) {
-        refuse(loader, place, path, "too many files that name files");
-        return;
-    }
-    struct line_source *source = line_source_open(path, loader->diag);
-    while (source != NULL && (line = line_source_next(source, &length, &number)) != NULL) {
-        struct text where = {0};
-        char *copy = text_copy_n(line, length);
-
-        text_format(&where, "%s, line %u", path, number);
-        read_list(loader, &(struct place){.where = where.data, .depth = place->depth + 1}, copy,
-                  negated);
-        free(copy);
-        text_free(&where);
-    }
-    line_source_close(source);
-}
-
 /* The rules between the outer braces of "{{/pattern/ result}, {...}}". */
-static bool read_rules(struct loader *loader, const struct place *place, const char *text,
-                       size_t length, struct regexp_table *table)
+static bool read_rules(struct match_list *match, const char *where, const char *text, size_t length,
+                       struct regexp_table *table)
 {
     char *inside = text_copy_n(text + 1, length - 2);
     const char *cursor = inside;
@@ -103,101 +48,81 @@ static bool read_rules(struct loader *loader, const struct place *place, const c
 
     while (good && (rule = text_next(&cursor, TEXT_LIST_SEPARATORS, true, &count)) != NULL) {
         if (count < 2 || rule[0] != '{' || rule[count - 1] != '}') {
-            refuse(loader, place, text, "each rule of a table must be in braces of its own");
+            match_list_refuse(match, where, text, strlen(text),
+                              "each rule of a table must be in braces of its own");
             good = false;
             break;
         }
         for (rule++, count -= 2; count > 0 && text_is_blank(*rule); count--)
             rule++;
-        good = regexp_table_add(table, place->where, rule, count, loader->diag);
+        good = regexp_table_add(table, where, rule, count, match->diag);
     }
     free(inside);
     return good;
 }
 
 /* Read "type:table". */
-static void read_table(struct loader *loader, const struct place *place, const char *element,
-                       bool negated)
+static void read_table(struct match_list *match, const char *where, const char *element,
+                       size_t length, bool negated)
 {
     static const char regexp[] = "regexp:";
     const char *table = element + sizeof(regexp) - 1;
-    size_t length = strlen(element);
 
     if (strncmp(element, "static:", strlen("static:")) == 0) {
-        add(loader, (struct element){.negated = negated});
+        add(match->ctx, (struct element){.negated = negated});
         return;
     }
     bool is_regexp = strncmp(element, regexp, sizeof(regexp) - 1) == 0;
     bool braces = is_regexp && *table == '{' && element[length - 1] == '}' && table[1] != '\0';
     if (!is_regexp || (*table != '/' && !braces)) {
-        refuse(loader, place, element,
-               "this kind of table cannot be used here: specify words, /file/name, "
-               "regexp:/file/name or regexp:{{/pattern/ result}}");
+        match_list_refuse(match, where, element, length,
+                          "this kind of table cannot be used here: specify words, /file/name, "
+                          "regexp:/file/name or regexp:{{/pattern/ result}}");
         return;
     }
     struct regexp_table *rules = regexp_table_new();
-    if (braces ? read_rules(loader, place, table, strlen(table), rules)
-               : regexp_table_read(rules, table, loader->diag))
-        add(loader, (struct element){.table = rules, .negated = negated});
+    if (braces ? read_rules(match, where, table, strlen(table), rules)
+               : regexp_table_read(rules, table, match->diag))
+        add(match->ctx, (struct element){.table = rules, .negated = negated});
     else
         regexp_table_free(rules);
 }
 
-/* Read one element, without its '!'; ELEMENT is changed. */
-static void read_element(struct loader *loader, const struct place *place, char *element,
+/* Read one element. */
+static void read_element(struct match_list *match, const char *where, char *element, size_t length,
                          bool negated)
 {
-    if (*element == '\0')
-        refuse(loader, place, "!", "nothing follows");
-    else if (*element == '#')
-        refuse(loader, place, element, "a comment must be on a line of its own");
-    else if (*element == '/')
-        read_file(loader, place, element, negated);
-    else if (*element != '[' && strchr(element, ':') != NULL)
-        read_table(loader, place, element, negated);
-    else {
+    const struct word_list *list = match->ctx;
+
+    if (*element == '#') {
+        match_list_refuse(match, where, element, length, "a comment must be on a line of its own");
+    } else if (*element != '[' && strchr(element, ':') != NULL) {
+        read_table(match, where, element, length, negated);
+    } else {
         for (char *c = element; *c != '\0'; c++)
             *c = text_lower(*c);
-        add(loader, (struct element){.word = text_copy(element), .negated = negated});
+        add(match->ctx, (struct element){.word = text_copy(element), .negated = negated});
     }
-}
-
-/* Read a list; NEGATED: it stands behind a '!'. */
-static void read_list(struct loader *loader, const struct place *place, const char *text,
-                      bool negated)
-{
-    const char *cursor = text;
-    const char *element;
-    size_t length;
-
-    while (loader->list->count < MAX_ELEMENTS &&
-           (element = text_next(&cursor, TEXT_LIST_SEPARATORS, true, &length)) != NULL) {
-        bool no = negated;
-
-        for (; length > 0 && *element == '!'; length--, element++)
-            no = !no;
-        char *copy = text_copy_n(element, length);
-        read_element(loader, place, copy, no);
-        free(copy);
+    if (list->count == MAX_ELEMENTS) {
+        match_list_refuse(match, where, element, length, "too many words");
+        match->stopped = true;
     }
-    if (loader->list->count >= MAX_ELEMENTS)
-        refuse(loader, place, text, "too many words");
 }
 
 struct word_list *word_list_load(const char *name, const char *value, const char *origin,
                                  struct diag *diag)
 {
-    struct loader loader = {.list = text_alloc(1, sizeof(struct word_list)), .diag = diag};
+    struct word_list *list = text_alloc(1, sizeof(*list));
+    struct match_list match = {.element = read_element, .diag = diag, .ctx = list};
     struct text where = {0};
     unsigned errors = diag->errors;
 
     text_format(&where, "%s: %s", origin, name);
-    read_list(&loader, &(struct place){.where = where.data}, value, false);
+    match_list_read(&match, where.data, value);
     text_free(&where);
-    /* cppcheck-suppress knownConditionTrueFalse ; read_list reports to diag, by loader */
     if (diag->errors == errors)
-        return loader.list;
-    word_list_free(loader.list);
+        return list;
+    word_list_free(list);
     return NULL;
 }
 
