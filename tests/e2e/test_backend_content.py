@@ -147,8 +147,7 @@ def test_idle_backend_that_leaves(daemon, backend, connect, action, tls):
         client.ehlo()
     for number in range(3):
         client.deliver("r@gatepost.test", CONTENT)
-        if action != HALF:
-            wait_until(lambda: backend.sessions[number].closed, "the backend's end")
+        wait_until(lambda: backend.sessions[number].closed, "the backend's end")
     client.quit()
     assert len(backend.messages) == 3 and len(backend.sessions) == 3
     assert "warning: backend" not in daemon.log()
