@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "policy/policy_attribute.h"
+#include "policy/policy_words.h"
 #include "policy/text.h"
 
 #define SENDER "from:"
@@ -22,8 +23,7 @@ static const char *const demand_names[] = {"none", "encrypt", "ccert"};
 
 /* Where the parser is. */
 struct parser {
-    const char *next;
-    const char *end;
+    struct policy_words words;
     struct mail_line *line;
     bool seen_protocols;
     bool seen_prepend;
@@ -43,28 +43,11 @@ refuse(struct parser *parser, const char *format, ...)
     return -1;
 }
 
-/* What separates words. */
-static bool is_separator(char c)
-{
-    return policy_is_blank(c) || c == ',';
-}
-
-/* The next word; of no length at the end, and where a comment begins the rest of the physical line
- * is skipped. */
+/* The next word; of no length at the end. */
 static struct policy_span take_word(struct parser *parser)
 {
-    for (;;) {
-        while (parser->next < parser->end && is_separator(*parser->next))
-            parser->next++;
-        if (parser->next == parser->end || *parser->next != '#')
-            break;
-        const char *newline = memchr(parser->next, '\n', (size_t)(parser->end - parser->next));
-        parser->next = newline != NULL ? newline : parser->end;
-    }
-    const char *start = parser->next;
-    while (parser->next < parser->end && !is_separator(*parser->next))
-        parser->next++;
-    return (struct policy_span){start, (size_t)(parser->next - start)};
+    (void)policy_words_skip(&parser->words);
+    return policy_words_take(&parser->words);
 }
 
 /* Whether TEXT can be a domain: a name, or an address in brackets. */
@@ -204,7 +187,7 @@ int mail_line_parse(const char *text, size_t length, struct mail_line *line, cha
                     size_t error_size)
 {
     struct parser parser = {
-        .next = text, .end = text + length, .line = line, .error = error, .error_size = error_size};
+        .words = {text, text + length}, .line = line, .error = error, .error_size = error_size};
     struct policy_span word;
 
     line->prepend[0] = '\0';

@@ -27,9 +27,9 @@ static bool is_hopeless(const struct match_list *list)
 }
 
 void match_list_read_file(struct match_list *list, const char *where, const char *path,
-                          bool negated, match_list_taker *taker)
+                          bool negated, match_list_taker *line)
 {
-    const char *line;
+    const char *text;
     size_t length;
     unsigned number;
 
@@ -41,12 +41,12 @@ void match_list_read_file(struct match_list *list, const char *where, const char
     struct line_source *source = line_source_open(path, list->diag);
     list->depth++;
     while (source != NULL && !is_hopeless(list) &&
-           (line = line_source_next(source, &length, &number)) != NULL) {
+           (text = line_source_next(source, &length, &number)) != NULL) {
         struct text inside = {0};
-        char *copy = text_copy_n(line, length);
+        char *copy = text_copy_n(text, length);
 
         text_format(&inside, "%s, line %u", path, number);
-        taker(list, inside.data, copy, length, negated);
+        line(list, inside.data, copy, length, negated);
         free(copy);
         text_free(&inside);
     }

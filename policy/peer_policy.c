@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "policy/policy_line.h"
+
 /* A line's attributes are overrides of parameters: no more than this many. */
 #define OVERRIDES_MAX 16
 
@@ -66,11 +68,7 @@ static void override_both(struct overrides *overrides, const char *name, const c
 static void collect(struct overrides *overrides, const struct config *config,
                     const struct policy_settings *settings)
 {
-    static const char *const levels[] = {[POLICY_LEVEL_NONE] = "none",
-                                         [POLICY_LEVEL_MAY] = "may",
-                                         [POLICY_LEVEL_ENCRYPT] = "encrypt"};
-
-    override(overrides, "smtpd_tls_security_level", levels[settings->level]);
+    override(overrides, "smtpd_tls_security_level", policy_level_name(settings->level));
     override_both(overrides, "smtpd_tls_protocols", "smtpd_tls_mandatory_protocols",
                   settings->protocols);
     override_both(overrides, "smtpd_tls_ciphers", "smtpd_tls_mandatory_ciphers", settings->ciphers);

@@ -10,15 +10,20 @@
 #include <strings.h>
 
 #include "policy/policy_attribute.h"
+#include "policy/policy_words.h"
 
 /* Indexed by enum policy_level. */
 static const char *const level_names[] = {"none", "may", "encrypt", "reject"};
 #define LEVEL_COUNT 4
 
+const char *policy_level_name(enum policy_level level)
+{
+    return level_names[level];
+}
+
 /* Where the parser is. */
 struct parser {
-    const char *next;
-    const char *end;
+    struct policy_words words;
     struct policy_line *line;
     unsigned seen; /* bits of enum policy_attribute */
     char *error;
@@ -37,59 +42,27 @@ refuse(struct parser *parser, const char *format, ...)
     return -1;
 }
 
-/* What separates words. */
-static inline bool is_separator(char c)
-{
-    return policy_is_blank(c) || c == ',';
-}
-
-/* Go to the next word. False at the end. */
-static bool skip_separators(struct parser *parser)
-{
-    while (parser->next < parser->end) {
-        if (is_separator(*parser->next)) {
-            parser->next++;
-        } else if (*parser->next == '#') {
-            const char *newline = memchr(parser->next, '\n', (size_t)(parser->end - parser->next));
-
-            parser->next = newline != NULL ? newline : parser->end;
-        } else {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Take a word up to the next separator. */
-static struct policy_span take_word(struct parser *parser)
-{
-    const char *start = parser->next;
-
-    while (parser->next < parser->end && !is_separator(*parser->next))
-        parser->next++;
-    return (struct policy_span){start, (size_t)(parser->next - start)};
-}
-
 /* Take { name = value }; the parser is at the brace. */
 static int take_braces(struct parser *parser, struct policy_span *word)
 {
-    const char *start = ++parser->next;
+    const char *start = ++parser->words.next;
     unsigned depth = 1;
 
-    for (; parser->next < parser->end; parser->next++) {
-        depth += *parser->next == '{';
-        depth -= *parser->next == '}';
+    for (; parser->words.next < parser->words.end; parser->words.next++) {
+        depth += *parser->words.next == '{';
+        depth -= *parser->words.next == '}';
         if (depth == 0)
             break;
     }
-    if (parser->next == parser->end)
+    if (parser->words.next == parser->words.end)
         return refuse(parser, "missing '}' after \"{%.*s\"",
-                      POLICY_QUOTED_MAX < parser->end - start ? POLICY_QUOTED_MAX
-                                                              : (int)(parser->end - start),
+                      POLICY_QUOTED_MAX < parser->words.end - start
+                          ? POLICY_QUOTED_MAX
+                          : (int)(parser->words.end - start),
                       start);
-    *word = policy_span_trim((struct policy_span){start, (size_t)(parser->next - start)});
-    parser->next++;
-    if (parser->next < parser->end && !is_separator(*parser->next))
+    *word = policy_span_trim((struct policy_span){start, (size_t)(parser->words.next - start)});
+    parser->words.next++;
+    if (parser->words.next < parser->words.end && !policy_is_separator(*parser->words.next))
         return refuse(parser, "text right behind \"{%.*s}\": a blank must follow",
                       policy_span_shown(*word), word->text);
     return 0;
@@ -98,14 +71,15 @@ static int take_braces(struct parser *parser, struct policy_span *word)
 /* Take the rest of name="value"; the parser is at the first quote. */
 static int take_quotes(struct parser *parser, struct policy_span *value)
 {
-    const char *start = ++parser->next;
-    const char *quote = memchr(start, '"', (size_t)(parser->end - start));
+    const char *start = ++parser->words.next;
+    const char *quote = memchr(start, '"', (size_t)(parser->words.end - start));
 
-    *value = (struct policy_span){start, (size_t)((quote != NULL ? quote : parser->end) - start)};
+    *value =
+        (struct policy_span){start, (size_t)((quote != NULL ? quote : parser->words.end) - start)};
     if (quote == NULL)
         return refuse(parser, "missing '\"' after \"%.*s\"", policy_span_shown(*value), start);
-    parser->next = quote + 1;
-    if (parser->next < parser->end && !is_separator(*parser->next))
+    parser->words.next = quote + 1;
+    if (parser->words.next < parser->words.end && !policy_is_separator(*parser->words.next))
         return refuse(parser, "text right behind \"%.*s\" in quotes: a blank must follow",
                       policy_span_shown(*value), start);
     *value = policy_span_trim(*value);
@@ -131,7 +105,7 @@ static int divide(struct parser *parser, struct policy_span word, struct policy_
 static int take_attribute(struct parser *parser, struct policy_span *name,
                           struct policy_span *value)
 {
-    const char *start = parser->next;
+    const char *start = parser->words.next;
     struct policy_span word = {.text = ""};
 
     if (*start == '{') {
@@ -139,15 +113,17 @@ static int take_attribute(struct parser *parser, struct policy_span *name,
             return -1;
         return divide(parser, word, name, value);
     }
-    while (parser->next < parser->end && !is_separator(*parser->next) && *parser->next != '=')
-        parser->next++;
-    *name = (struct policy_span){start, (size_t)(parser->next - start)};
-    if (parser->next + 1 < parser->end && *parser->next == '=' && parser->next[1] == '"') {
-        parser->next++;
+    while (parser->words.next < parser->words.end && !policy_is_separator(*parser->words.next) &&
+           *parser->words.next != '=')
+        parser->words.next++;
+    *name = (struct policy_span){start, (size_t)(parser->words.next - start)};
+    if (parser->words.next + 1 < parser->words.end && *parser->words.next == '=' &&
+        parser->words.next[1] == '"') {
+        parser->words.next++;
         return take_quotes(parser, value);
     }
-    parser->next = start;
-    word = take_word(parser);
+    parser->words.next = start;
+    word = policy_words_take(&parser->words);
     if (divide(parser, word, name, value) != 0)
         return -1;
     for (size_t i = 0; i < value->length; i++) {
@@ -182,9 +158,9 @@ static int parse_attribute(struct parser *parser)
 /* Parse the pattern. */
 static int parse_pattern(struct parser *parser)
 {
-    while (parser->next < parser->end && policy_is_blank(*parser->next))
-        parser->next++;
-    struct policy_span word = take_word(parser);
+    while (parser->words.next < parser->words.end && policy_is_blank(*parser->words.next))
+        parser->words.next++;
+    struct policy_span word = policy_words_take(&parser->words);
     if (word.length == 0 || *word.text == '#')
         return refuse(parser, "no address pattern");
     if (policy_span_is(word, "if") || policy_span_is(word, "endif"))
@@ -207,9 +183,9 @@ static int parse_level(struct parser *parser)
 {
     static const char allowed[] = "specify none, may, encrypt or reject";
 
-    if (!skip_separators(parser))
+    if (!policy_words_skip(&parser->words))
         return refuse(parser, "no level behind the address: %s", allowed);
-    struct policy_span word = take_word(parser);
+    struct policy_span word = policy_words_take(&parser->words);
     for (size_t i = 0; i < LEVEL_COUNT; i++) {
         if (policy_span_is(word, level_names[i])) {
             parser->line->settings.level = (enum policy_level)i;
@@ -224,7 +200,7 @@ static int parse_level(struct parser *parser)
 static int check_together(struct parser *parser)
 {
     struct policy_settings *settings = &parser->line->settings;
-    const char *level = level_names[settings->level];
+    const char *level = policy_level_name(settings->level);
     unsigned harmless = 1u << POLICY_ATTR_UNTIL | 1u << POLICY_ATTR_NOTE;
     bool match = (parser->seen & (1u << POLICY_ATTR_MATCH)) != 0;
 
@@ -256,7 +232,7 @@ int policy_line_parse(const char *text, size_t length, struct policy_line *line,
                       size_t error_size)
 {
     struct parser parser = {
-        .next = text, .end = text + length, .line = line, .error = error, .error_size = error_size};
+        .words = {text, text + length}, .line = line, .error = error, .error_size = error_size};
 
     line->settings = (struct policy_settings){0};
     line->note = NULL;
@@ -267,7 +243,7 @@ int policy_line_parse(const char *text, size_t length, struct policy_line *line,
         return refuse(&parser, "line too long: at most %zu bytes", POLICY_LINE_MAX);
     if (parse_pattern(&parser) != 0 || parse_level(&parser) != 0)
         return -1;
-    while (skip_separators(&parser)) {
+    while (policy_words_skip(&parser.words)) {
         if (parse_attribute(&parser) != 0)
             return -1;
     }

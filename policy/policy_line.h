@@ -45,4 +45,7 @@ struct policy_line {
 int policy_line_parse(const char *text, size_t length, struct policy_line *line, char *error,
                       size_t error_size);
 
+/* "none", "may", "encrypt", "reject". */
+const char *policy_level_name(enum policy_level level);
+
 #endif

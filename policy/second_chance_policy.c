@@ -20,20 +20,6 @@ static bool has_level(const char *value)
     return *value != '{' && memchr(value, '=', length) == NULL;
 }
 
-/* The level that a value without one means. */
-static const char *level_word(enum tls_level level)
-{
-    switch (level) {
-    case TLS_LEVEL_NONE:
-        return "none";
-    case TLS_LEVEL_MAY:
-        return "may";
-    case TLS_LEVEL_ENCRYPT:
-        break;
-    }
-    return "encrypt";
-}
-
 /* What is not for a chance. NULL: all is well. */
 static const char *find_misplaced(const struct policy_line *line)
 {
@@ -54,7 +40,7 @@ static int parse(const struct config *config, const char *value, enum tls_level 
     char error[ERROR_SIZE];
     const char *wrong = error;
 
-    text_format(&text, "%s %s %s", ANY_ADDRESS, has_level(value) ? "" : level_word(level), value);
+    text_format(&text, "%s %s %s", ANY_ADDRESS, has_level(value) ? "" : tls_level_name(level), value);
     if (policy_line_parse(text.data, text.length, line, error, sizeof(error)) == 0)
         wrong = find_misplaced(line);
     text_free(&text);

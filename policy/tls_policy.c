@@ -59,6 +59,19 @@ static bool booleans_decide(const struct config *config)
             config_is_set(config, PARAM_smtpd_enforce_tls));
 }
 
+const char *tls_level_name(enum tls_level level)
+{
+    switch (level) {
+    case TLS_LEVEL_NONE:
+        return "none";
+    case TLS_LEVEL_MAY:
+        return "may";
+    case TLS_LEVEL_ENCRYPT:
+        break;
+    }
+    return "encrypt";
+}
+
 /* Find the level. */
 static void set_level(struct policy_maker *maker)
 {

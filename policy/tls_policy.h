@@ -12,6 +12,9 @@
 
 enum tls_level { TLS_LEVEL_NONE, TLS_LEVEL_MAY, TLS_LEVEL_ENCRYPT };
 
+/* "none", "may", "encrypt". */
+const char *tls_level_name(enum tls_level level);
+
 /* Protocol versions as on the wire (RFC 8446 section 4.2.1). */
 #define TLS_VERSION_1_0 0x0301
 #define TLS_VERSION_1_1 0x0302

@@ -120,6 +120,7 @@ struct word_list *word_list_load(const char *name, const char *value, const char
     text_format(&where, "%s: %s", origin, name);
     match_list_read(&match, where.data, value);
     text_free(&where);
+    /* cppcheck-suppress knownConditionTrueFalse ; match_list_read reports to diag */
     if (diag->errors == errors)
         return list;
     word_list_free(list);

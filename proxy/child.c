@@ -17,6 +17,8 @@
 #include "proxy/ledger_process.h"
 #include "proxy/log.h"
 
+#define BACKOFF_FORGIVEN 10. /* a child that lived this long starts anew without delay */
+
 /* Findings while certificates are loaded. Warnings come from the first worker only, since all would
  * say the same; what is merely worth knowing is for "gatepost check". */
 static void child_diag(void *ctx, enum diag_severity severity, const char *text)
@@ -188,9 +190,34 @@ int child_start(struct child *child, const struct child_plan *plan, int keys,
     return 0;
 }
 
-const char *child_log_role(const struct child *child)
+/* What its lines in the log are marked with. */
+static const char *log_role(const struct child *child)
 {
     return child->role == CHILD_KEYS ? "keys" : child->role == CHILD_LEDGER ? "ledger" : "smtpd";
+}
+
+bool child_read_log(const struct child *child, struct log_output *output)
+{
+    return log_pipe_read(child->reader, child->log, output, log_role(child), child->pid);
+}
+
+void child_reap(struct child *child, struct ev_loop *loop, struct log_output *output)
+{
+    ev_child_stop(loop, &child->watcher);
+    ev_io_stop(loop, &child->channel_io);
+    ev_io_stop(loop, &child->log_io);
+    log_pipe_drain(child->reader, child->log, output, log_role(child), child->pid);
+}
+
+void child_restart_later(struct child *child, struct ev_loop *loop, double most)
+{
+    const double lived = ev_now(loop) - child->started;
+
+    child->backoff = lived > BACKOFF_FORGIVEN ? CHILD_BACKOFF_FIRST : child->backoff * 2.;
+    if (child->backoff > most)
+        child->backoff = most;
+    ev_timer_set(&child->restart, child->backoff, 0.);
+    ev_timer_start(loop, &child->restart);
 }
 
 void child_close(struct child *child)

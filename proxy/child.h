@@ -66,10 +66,17 @@ struct child {
 int child_start(struct child *child, const struct child_plan *plan, int keys,
                 void (*forget)(void *owner));
 
-/* What its lines in the log are marked with. */
-const char *child_log_role(const struct child *child);
+/* Its log can be read: write complete records to OUTPUT. False: there will be no more. */
+bool child_read_log(const struct child *child, struct log_output *output);
 
-/* The child has exited: close what led to it. */
+/* The child has exited: stop its watchers, and write to OUTPUT what it still had to say. Then
+ * child_close closes what led to it. */
+void child_reap(struct child *child, struct ev_loop *loop, struct log_output *output);
 void child_close(struct child *child);
+
+/* Fire the timer "restart" after a pause that doubles, up to MOST seconds, from one time to the
+ * next, and is forgiven to who lived long enough. */
+#define CHILD_BACKOFF_FIRST 0.1
+void child_restart_later(struct child *child, struct ev_loop *loop, double most);
 
 #endif

@@ -95,28 +95,12 @@ static void put_client(const struct session *session, struct observation *observ
     observation->listener = observation_text(session->service->name);
 }
 
-/* The level that RULE comes to. */
-static const char *level_text(const struct tls_rule *rule)
-{
-    if (rule->reject)
-        return "reject";
-    switch (rule->policy->level) {
-    case TLS_LEVEL_NONE:
-        return "none";
-    case TLS_LEVEL_MAY:
-        return "may";
-    case TLS_LEVEL_ENCRYPT:
-        return "encrypt";
-    }
-    return "";
-}
-
 /* Which policy applied; PLACE holds the words. */
 static void put_policy(const struct session *session, char place[SESSION_PLACE_MAX],
                        struct observation *observation)
 {
     observation->policy_where = observation_text(session_policy_place(session, place));
-    observation->policy_level = observation_text(level_text(session->rule));
+    observation->policy_level = observation_text(tls_rule_level_name(session->rule));
 }
 
 /* What TLS came to: texts are borrowed from SUMMARY and DETAILS. */

@@ -54,7 +54,8 @@ void connection_client_moved(struct connection *connection, size_t count)
                              present_values(connection)->min_data_rate);
 }
 
-bool connection_waits_for_client(const struct connection *connection)
+/* Whether it is the client that is being waited for, not the backend or gatepost. */
+static bool waits_for_client(const struct connection *connection)
 {
     const struct session *session = &connection->session;
 
@@ -94,8 +95,7 @@ void connection_timer_arm(struct connection *connection)
     struct ev_loop *loop = connection->worker->loop;
 
     note_request(connection);
-    if (request_clock_wait(&connection->clock, connection_waits_for_client(connection),
-                           ev_now(loop)) &&
+    if (request_clock_wait(&connection->clock, waits_for_client(connection), ev_now(loop)) &&
         !connection->clock.waiting)
         connection->backend_active = ev_now(loop); /* it is only now that it is waited for */
     /* The timer is only moved when it would be late; if early, it looks again when it fires. */

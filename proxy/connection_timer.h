@@ -23,7 +23,4 @@ void connection_timer_arm(struct connection *connection);
 /* It has fired: whether the wait is over. */
 bool connection_timer_due(const struct connection *connection);
 
-/* Whether it is the client that is being waited for, not the backend or gatepost. */
-bool connection_waits_for_client(const struct connection *connection);
-
 #endif

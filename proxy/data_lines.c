@@ -25,22 +25,6 @@ enum step {
     STEP_END    /* it was the end of data */
 };
 
-static size_t room(const struct header_output *output)
-{
-    return output->capacity - output->length;
-}
-
-static size_t smaller(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
-static void copy(struct header_output *output, const char *text, size_t length)
-{
-    memcpy(output->out + output->length, text, length);
-    output->length += length;
-}
-
 /* Write one byte of content. */
 static void emit(struct data_stream *stream, struct header_output *output, char c)
 {
@@ -67,7 +51,7 @@ static enum step taken(struct data_stream *stream, enum line line)
 /* CRs that turned out not to belong to a line end. False if there is no room for all of them. */
 static bool write_pending_crs(struct data_stream *stream, struct header_output *output)
 {
-    while (stream->pending_crs > 0 && room(output) >= HEADER_FILTER_ROOM) {
+    while (stream->pending_crs > 0 && header_output_room(output) >= HEADER_FILTER_ROOM) {
         emit(stream, output, '\r');
         stream->pending_crs--;
     }
@@ -112,7 +96,7 @@ static enum step take_lone_dot(struct data_stream *stream, struct header_output 
     if (stream->filter.in_header) {
         header_filter_end(&stream->filter, output);
     }
-    copy(output, ".\r\n", 3);
+    header_output_put(output, ".\r\n", 3);
     stream->line = LINE_OVER;
     return STEP_END;
 }
@@ -227,7 +211,7 @@ static enum step step_data(struct data_stream *stream, struct header_output *out
 {
     enum step result = STEP_AGAIN;
     while (result == STEP_AGAIN) {
-        if (room(output) < HEADER_FILTER_ROOM) {
+        if (header_output_room(output) < HEADER_FILTER_ROOM) {
             return STEP_FULL;
         }
         result = step(stream, output, c);
@@ -326,8 +310,8 @@ static size_t take_run(struct data_stream *stream, const char *text, size_t leng
 {
     size_t run;
     if (!stream->filter.in_header) {
-        run = pass_run(stream, text, smaller(length, room(output)));
-        copy(output, text, run);
+        run = pass_run(stream, text, header_output_fit(output, length));
+        header_output_put(output, text, run);
         return run;
     }
     if (stream->pending_crs > 0 || (stream->line != LINE_START && stream->line != LINE_INSIDE) ||

@@ -7,28 +7,12 @@
 
 #include "proxy/data_lines.h"
 
-static size_t room(const struct header_output *output)
-{
-    return output->capacity - output->length;
-}
-
-static size_t smaller(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
-static void copy(struct header_output *output, const char *text, size_t length)
-{
-    memcpy(output->out + output->length, text, length);
-    output->length += length;
-}
-
 /* Write as much of our header as there is room for; false if some is left. */
 static bool write_header(struct data_stream *stream, struct header_output *output)
 {
-    size_t length = smaller(stream->header_length, room(output));
+    size_t length = header_output_fit(output, stream->header_length);
     if (length > 0) {
-        copy(output, stream->header, length);
+        header_output_put(output, stream->header, length);
         stream->header += length;
         stream->header_length -= length;
     }
@@ -55,16 +39,17 @@ static void feed_counted(struct data_stream *stream, const char *in, size_t leng
                          size_t *consumed, struct header_output *output)
 {
     size_t at = 0;
-    while (at < length && stream->filter.in_header && room(output) >= HEADER_FILTER_ROOM) {
+    while (at < length && stream->filter.in_header &&
+           header_output_room(output) >= HEADER_FILTER_ROOM) {
         size_t run = header_filter_run(&stream->filter, in + at, length - at, output);
         at += run;
         if (run == 0) {
             header_filter_byte(&stream->filter, in[at++], output);
         }
     }
-    size_t run = stream->filter.in_header ? 0 : smaller(length - at, room(output));
+    size_t run = stream->filter.in_header ? 0 : header_output_fit(output, length - at);
     if (run > 0) {
-        copy(output, in + at, run);
+        header_output_put(output, in + at, run);
         at += run;
     }
     data_stream_look(stream, in, at);

@@ -14,10 +14,8 @@
 #include "proxy/log.h"
 #include "proxy/unix_connect.h"
 
-#define BACKOFF_FIRST 0.1
 #define BACKOFF_SERVED_MAX 1. /* of one that had served: what ends it must not end the service */
 #define BACKOFF_MAX 30.
-#define BACKOFF_FORGIVEN 10. /* a worker that lived this long starts anew without delay */
 #define KILL_EXTRA_SECONDS 10.
 #define PINGS_MAX 2        /* unanswered */
 #define TICKET_SECONDS 60. /* how often keys of session tickets are looked at */
@@ -194,8 +192,7 @@ static void on_log(struct ev_loop *loop, ev_io *io, int events)
     struct generation *generation = child->owner;
 
     (void)events;
-    if (!log_pipe_read(child->reader, child->log, generation->output, child_log_role(child),
-                       child->pid))
+    if (!child_read_log(child, generation->output))
         ev_io_stop(loop, io);
 }
 
@@ -218,11 +215,7 @@ static void release_slot(const struct generation *generation, struct child *chil
 /* A child is gone: take back what led to it. */
 static void reap_child(struct generation *generation, struct child *child, int status)
 {
-    ev_child_stop(generation->loop, &child->watcher);
-    ev_io_stop(generation->loop, &child->channel_io);
-    ev_io_stop(generation->loop, &child->log_io);
-    log_pipe_drain(child->reader, child->log, generation->output, child_log_role(child),
-                   child->pid);
+    child_reap(child, generation->loop, generation->output);
     if (generation->state != GENERATION_LEAVING || status != 0)
         log_exit(child, status);
     child_close(child);
@@ -233,25 +226,12 @@ static void reap_child(struct generation *generation, struct child *child, int s
     generation->events->load(generation);
 }
 
-/* Start CHILD again, later if it did not live long; SERVED: it had been ready. */
-static void restart_later(struct generation *generation, struct child *child, bool served)
-{
-    const double lived = ev_now(generation->loop) - child->started;
-    const double most = served ? BACKOFF_SERVED_MAX : BACKOFF_MAX;
-
-    child->backoff = lived > BACKOFF_FORGIVEN ? BACKOFF_FIRST : child->backoff * 2.;
-    if (child->backoff > most)
-        child->backoff = most;
-    ev_timer_set(&child->restart, child->backoff, 0.);
-    ev_timer_start(generation->loop, &child->restart);
-}
-
 static void on_exit_of_child(struct ev_loop *loop, ev_child *watcher, int events)
 {
     struct child *child = watcher->data;
     struct generation *generation = child->owner;
     bool keys = child->role == CHILD_KEYS;
-    bool served = child->ready;
+    const double pause = child->ready ? BACKOFF_SERVED_MAX : BACKOFF_MAX; /* at most */
     int status = watcher->rstatus;
 
     (void)loop;
@@ -270,10 +250,10 @@ static void on_exit_of_child(struct ev_loop *loop, ev_child *watcher, int events
         if (generation_is_over(generation))
             generation->events->ended(generation);
         else if (keys)
-            restart_later(generation, child, served);
+            child_restart_later(child, generation->loop, pause);
         return;
     case GENERATION_SERVING:
-        restart_later(generation, child, served);
+        child_restart_later(child, generation->loop, pause);
     }
 }
 
@@ -317,7 +297,8 @@ static void start_child(struct generation *generation, struct child *child)
     }
     if (worker && (keys = generation_keys_way(generation)) < 0) {
         release_slot(generation, child);
-        restart_later(generation, child, true); /* the key process is gone, it was well itself */
+        /* the key process is gone, it was well itself */
+        child_restart_later(child, generation->loop, BACKOFF_SERVED_MAX);
         return;
     }
     if (child_start(child, &generation->plan, keys, forget_master) != 0) {
@@ -340,7 +321,7 @@ static void init_child(struct generation *generation, struct child *child, enum 
 {
     child->role = role;
     child->owner = generation;
-    child->backoff = BACKOFF_FIRST;
+    child->backoff = CHILD_BACKOFF_FIRST;
     child->channel = child->log = child->slot = -1;
     child->reader = log_pipe_reader_new();
     if (child->reader == NULL)

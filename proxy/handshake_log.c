@@ -5,12 +5,6 @@
 
 #include "proxy/log.h"
 
-/* Of the rule under which there was TLS at all. */
-static const char *level_name(const struct session *session)
-{
-    return session->rule->policy->level == TLS_LEVEL_ENCRYPT ? "encrypt" : "may";
-}
-
 /* One line: "WHAT unknown[192.0.2.1] HOW: reason; level may", and the policy's place, unless it is
  * in the reason. */
 static void log_reason(const struct session *session, const char *what, const char *how,
@@ -22,7 +16,7 @@ static void log_reason(const struct session *session, const char *what, const ch
         return;
     bool placed = strstr(reason->text, "this peer's policy (") != NULL;
     log_info("%s %s %s: %s; level %s%s%s", what, session_namaddr(session, namaddr), how,
-             reason->text, level_name(session), placed ? "" : ", ", placed ? "" : place);
+             reason->text, tls_rule_level_name(session->rule), placed ? "" : ", ", placed ? "" : place);
 }
 
 /* The explanation of a handshake that is over. */

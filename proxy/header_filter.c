@@ -48,8 +48,7 @@ static bool is_name_char(char c)
 static void put(struct header_filter *filter, struct header_output *output, const char *text,
                 size_t length)
 {
-    memcpy(output->out + output->length, text, length);
-    output->length += length;
+    header_output_put(output, text, length);
     filter->written = true;
 }
 
@@ -375,9 +374,7 @@ size_t header_filter_run(struct header_filter *filter, const char *text, size_t 
         return other_value(text, length);
     }
     size_t run = 0;
-    if (length > output->capacity - output->length) {
-        length = output->capacity - output->length;
-    }
+    length = header_output_fit(output, length);
     if (filter->state == STATE_VALUE) {
         run = other_value(text, length);
     } else if (filter->state == STATE_OTHER_NAME) {

@@ -17,6 +17,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 #define HEADER_FILTER_HOLD_MAX 2048
 
@@ -29,6 +30,26 @@ struct header_output {
     size_t length;
     size_t capacity;
 };
+
+static inline size_t header_output_room(const struct header_output *output)
+{
+    return output->capacity - output->length;
+}
+
+/* How much of LENGTH bytes there is room for. */
+static inline size_t header_output_fit(const struct header_output *output, size_t length)
+{
+    size_t room = header_output_room(output);
+
+    return length < room ? length : room;
+}
+
+/* Write TEXT, for which there is room. */
+static inline void header_output_put(struct header_output *output, const char *text, size_t length)
+{
+    memcpy(output->out + output->length, text, length);
+    output->length += length;
+}
 
 struct header_filter {
     bool in_header;   /* result: false once the section is over */

@@ -15,9 +15,7 @@
 #include "proxy/ledger_store.h"
 #include "proxy/log.h"
 
-#define BACKOFF_FIRST 0.1
 #define BACKOFF_MAX 30.
-#define BACKOFF_FORGIVEN 10.  /* one that lived this long starts anew without delay */
 #define KILL_SECONDS 10.      /* for its last words */
 #define BUFFER_SIZE (1 << 20) /* of the socket; the kernel may give less */
 
@@ -59,12 +57,10 @@ static bool is_wanted(const struct ledger_keeper *keeper)
 
 static void on_log(struct ev_loop *loop, ev_io *io, int events)
 {
-    struct ledger_keeper *keeper = io->data;
-    struct child *child = &keeper->child;
+    const struct ledger_keeper *keeper = io->data;
 
     (void)events;
-    if (!log_pipe_read(child->reader, child->log, keeper->output, child_log_role(child),
-                       child->pid))
+    if (!child_read_log(&keeper->child, keeper->output))
         ev_io_stop(loop, io);
 }
 
@@ -88,19 +84,6 @@ static void on_channel(struct ev_loop *loop, ev_io *io, int events)
         kill(keeper->child.pid, SIGTERM); /* it did not hear that when it was told */
 }
 
-/* Start it again, later if it did not live long. */
-static void restart_later(struct ledger_keeper *keeper)
-{
-    struct child *child = &keeper->child;
-
-    child->backoff = ev_now(keeper->loop) - child->started > BACKOFF_FORGIVEN ? BACKOFF_FIRST
-                                                                              : child->backoff * 2.;
-    if (child->backoff > BACKOFF_MAX)
-        child->backoff = BACKOFF_MAX;
-    ev_timer_set(&child->restart, child->backoff, 0.);
-    ev_timer_start(keeper->loop, &child->restart);
-}
-
 /* "was killed by signal 9", unless it was to end. */
 static void log_exit(const struct ledger_keeper *keeper, int status)
 {
@@ -121,11 +104,8 @@ static void on_exit_of_child(struct ev_loop *loop, ev_child *watcher, int events
     bool hopeless = WIFEXITED(status) && WEXITSTATUS(status) == EX_CONFIG;
 
     (void)events;
-    ev_child_stop(loop, &child->watcher);
-    ev_io_stop(loop, &child->channel_io);
-    ev_io_stop(loop, &child->log_io);
     ev_timer_stop(loop, &keeper->kill_timer);
-    log_pipe_drain(child->reader, child->log, keeper->output, child_log_role(child), child->pid);
+    child_reap(child, loop, keeper->output);
     log_exit(keeper, status);
     child_close(child);
     bool told = keeper->ending;
@@ -135,7 +115,7 @@ static void on_exit_of_child(struct ev_loop *loop, ev_child *watcher, int events
     else if (is_wanted(keeper) && told)
         start(keeper);
     else if (is_wanted(keeper) && !hopeless)
-        restart_later(keeper);
+        child_restart_later(&keeper->child, keeper->loop, BACKOFF_MAX);
 }
 
 static void on_restart(struct ev_loop *loop, ev_timer *timer, int events)
@@ -181,7 +161,7 @@ static void start(struct ledger_keeper *keeper)
     child->started = ev_now(keeper->loop);
     if (child_start(child, &keeper->plan, -1, forget) != 0) {
         log_error("cannot start the ledger process: %s", strerror(errno));
-        restart_later(keeper);
+        child_restart_later(&keeper->child, keeper->loop, BACKOFF_MAX);
         return;
     }
     ev_child_init(&child->watcher, on_exit_of_child, child->pid, 0);
@@ -338,7 +318,7 @@ struct ledger_keeper *ledger_keeper_new(struct ev_loop *loop, struct log_output 
                                                .channel = -1,
                                                .log = -1,
                                                .slot = -1,
-                                               .backoff = BACKOFF_FIRST,
+                                               .backoff = CHILD_BACKOFF_FIRST,
                                                .owner = keeper}};
     keeper->child.reader = log_pipe_reader_new();
     keeper->stats = mmap(NULL, sizeof(*keeper->stats), PROT_READ | PROT_WRITE,

@@ -22,21 +22,6 @@ struct answer {
     long chance;      /* seconds that it has it yet; 0: it has none; -1: nobody knows */
 };
 
-static const char *level_name(const struct tls_rule *rule)
-{
-    if (rule->reject)
-        return "reject";
-    switch (rule->policy->level) {
-    case TLS_LEVEL_NONE:
-        return "none";
-    case TLS_LEVEL_MAY:
-        return "may";
-    case TLS_LEVEL_ENCRYPT:
-        break;
-    }
-    return "encrypt";
-}
-
 /* The demand for a client certificate. */
 static const char *ccert_name(const struct tls_policy *policy)
 {
@@ -200,7 +185,7 @@ static void print_json(const struct answer *answer, FILE *out)
                 match->line != 0 && match->until != 0 ? policy_until_text(match, date) : NULL);
     if (answer->has_chances && answer->chance >= 0)
         json_number(&json, "second_chance", answer->chance);
-    json_string(&json, "level", level_name(answer->rule));
+    json_string(&json, "level", tls_rule_level_name(answer->rule));
     if (answer->inventory != NULL)
         json_tls(answer, &json);
     json_end_object(&json);
@@ -240,7 +225,7 @@ int policy_command(const struct config *config, const struct policy_question *qu
             print_json(&answer, out);
         } else {
             print_where(&answer, out);
-            fprintf(out, "level         %s\n", level_name(answer.rule));
+            fprintf(out, "level         %s\n", tls_rule_level_name(answer.rule));
             if (answer.inventory != NULL)
                 print_tls(&answer, out);
         }

@@ -121,6 +121,11 @@ static int service_set_rules(struct service *service, struct diag *diag)
     return service->bare_newline_exempt != NULL && service->forbidden_commands != NULL ? 0 : -1;
 }
 
+const char *tls_rule_level_name(const struct tls_rule *rule)
+{
+    return rule->reject ? "reject" : tls_level_name(rule->policy->level);
+}
+
 struct service *service_new(const char *name, const struct config *config,
                             const struct service *twin, struct diag *diag)
 {

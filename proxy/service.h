@@ -33,6 +33,9 @@ struct tls_rule {
     struct tls_context *tls;   /* NULL: TLS is not available. Owned reference. */
 };
 
+/* The level that RULE comes to, as in the table: "none", "may", "encrypt", "reject". */
+const char *tls_rule_level_name(const struct tls_rule *rule);
+
 struct service {
     const char *name;            /* gatepost_listen's element, for logs. Borrowed. */
     const struct config *config; /* borrowed */

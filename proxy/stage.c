@@ -23,7 +23,6 @@ struct stage_results {
     size_t used;
     struct tls_rehearsal **different;
     size_t different_count;
-    uint64_t performed;
 };
 
 /* ---- what is known already ---- */
@@ -103,11 +102,6 @@ void stage_end(struct stage *stage)
     *stage = (struct stage){0};
 }
 
-uint64_t stage_rehearsals(const struct stage *stage)
-{
-    return stage->results->performed;
-}
-
 /* The number of a rehearsal of HELLO with CONTEXT; 0: its bytes are not in the ledger. */
 static uint32_t perform(struct stage *stage, struct tls_context *context, int64_t hello)
 {
@@ -120,7 +114,6 @@ static uint32_t perform(struct stage *stage, struct tls_context *context, int64_
         if (bytes.length > 0) {
             tls_rehearse(context, (const uint8_t *)bytes.bytes, bytes.length, stage->label,
                          &rehearsal);
-            stage->results->performed++;
             number = keep(stage->results, &rehearsal);
         }
     }

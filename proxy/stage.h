@@ -75,7 +75,4 @@ struct fate stage_hello(struct stage *stage, const struct tls_rule *rule,
 const struct tls_rehearsal *stage_rehearse(struct stage *stage, struct tls_context *context,
                                            unsigned number, int64_t hello);
 
-/* How many rehearsals there were. */
-uint64_t stage_rehearsals(const struct stage *stage);
-
 #endif

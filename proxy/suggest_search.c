@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "policy/peer_policy.h"
+#include "policy/policy_line.h"
 #include "policy/text.h"
 
 /* From tight to loose; NULL: as it is anyway. */
@@ -195,10 +196,6 @@ static void write_attribute(const char *name, const char *value, FILE *out)
 
 void suggest_write(const char *pattern, const struct policy_settings *settings, FILE *out)
 {
-    static const char *const levels[] = {[POLICY_LEVEL_NONE] = "none",
-                                         [POLICY_LEVEL_MAY] = "may",
-                                         [POLICY_LEVEL_ENCRYPT] = "encrypt",
-                                         [POLICY_LEVEL_REJECT] = "reject"};
     static const char *const ccerts[] = {[POLICY_CCERT_INHERIT] = NULL,
                                          [POLICY_CCERT_NO] = "no",
                                          [POLICY_CCERT_ASK] = "ask",
@@ -206,7 +203,7 @@ void suggest_write(const char *pattern, const struct policy_settings *settings, 
     static const char *const choices[] = {
         [POLICY_INHERIT] = NULL, [POLICY_NO] = "no", [POLICY_YES] = "yes"};
 
-    fprintf(out, "%s %s", pattern, levels[settings->level]);
+    fprintf(out, "%s %s", pattern, policy_level_name(settings->level));
     write_attribute("protocols", settings->protocols, out);
     write_attribute("ciphers", settings->ciphers, out);
     write_attribute("exclude", settings->exclude, out);

@@ -139,9 +139,7 @@ static enum tls_result outcome(struct tls_conn *conn, int result)
         return TLS_CLOSED;
     case SSL_ERROR_SYSCALL:
         if (conn->link.error == 0 && !conn->link.ended) {
-            /* The library refuses a malformed ClientHello without saying so in its queue. */
-            ERR_put_error(ERR_LIB_SSL, 0, SSL_R_CLIENTHELLO_PARSE_FAILED, "ssl/handshake_server.cc",
-                          0);
+            tls_error_put_malformed_hello();
             return fail(conn);
         }
         conn->end = conn->link.error != 0 ? TLS_LOST : TLS_OK;

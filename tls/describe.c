@@ -16,19 +16,6 @@
 #include "tls/names.h"
 #include "tls/sni.h"
 
-/* Which credential a TLS 1.3 Certificate message (RFC 8446 section 4.4.2) presents. */
-static void note_certificate(struct tls_handshake_notes *notes, const SSL *ssl, CBS body)
-{
-    CBS request_context, entries, leaf;
-    if (!CBS_get_u8_length_prefixed(&body, &request_context) ||
-        !CBS_get_u24_length_prefixed(&body, &entries) ||
-        !CBS_get_u24_length_prefixed(&entries, &leaf)) {
-        return;
-    }
-    notes->presented = tls_credentials_find_leaf(tls_sni_choose(notes->credentials, ssl),
-                                                 CBS_data(&leaf), CBS_len(&leaf));
-}
-
 /* The message callback: look at what this side sends in TLS 1.3. (The older versions have messages
  * of the same types in another layout; nothing is reported for them.) */
 static void on_message(int is_write, int version, int content_type, const void *bytes,
@@ -47,7 +34,7 @@ static void on_message(int is_write, int version, int content_type, const void *
         return;
     }
     if (type == SSL3_MT_CERTIFICATE) {
-        note_certificate(notes, ssl, body);
+        notes->presented = tls_sni_presented(notes->credentials, ssl, body);
     } else if (type == SSL3_MT_CERTIFICATE_VERIFY) {
         uint16_t scheme;
         notes->own_scheme = CBS_get_u16(&body, &scheme) ? scheme : 0;

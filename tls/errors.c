@@ -30,7 +30,8 @@ static const struct {
     {"TLSV1_ALERT_BAD_CERTIFICATE_HASH_VALUE", "tlsv1 bad certificate hash value"},
 };
 
-void tls_error_reason(uint32_t packed, char *out, unsigned long size)
+/* The reason of a packed error code, in lower case and OpenSSL's words, into OUT (SIZE bytes). */
+static void write_reason(uint32_t packed, char *out, unsigned long size)
 {
     const char *symbol = ERR_reason_error_string(packed);
     if (symbol == NULL) {
@@ -68,7 +69,7 @@ static const char *source_path(const char *file)
 static void describe(struct tls_error *error, uint32_t packed, const char *file, int line,
                      const char *data)
 {
-    tls_error_reason(packed, error->reason, sizeof error->reason);
+    write_reason(packed, error->reason, sizeof error->reason);
     const char *library = ERR_lib_error_string(packed);
     snprintf(error->text, sizeof error->text, "error:%08X:%s::%s:../%s:%d:%s", (unsigned)packed,
              library != NULL ? library : "unknown library", error->reason, source_path(file), line,
@@ -94,4 +95,9 @@ void tls_error_take(struct tls_error *error)
         snprintf(error->reason, sizeof error->reason, "unknown error");
         snprintf(error->text, sizeof error->text, "error:00000000:lib(0)::unknown error:::");
     }
+}
+
+void tls_error_put_malformed_hello(void)
+{
+    ERR_put_error(ERR_LIB_SSL, 0, SSL_R_CLIENTHELLO_PARSE_FAILED, "ssl/handshake_server.cc", 0);
 }

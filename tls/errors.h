@@ -18,7 +18,7 @@ struct tls_error {
  */
 void tls_error_take(struct tls_error *error);
 
-/* The reason of a packed error code, in lower case and OpenSSL's words, into OUT (SIZE bytes). */
-void tls_error_reason(uint32_t packed, char *out, unsigned long size);
+/* The library refuses a malformed ClientHello without a word: say it for it, in the queue. */
+void tls_error_put_malformed_hello(void);
 
 #endif

@@ -31,7 +31,8 @@ const char *hello_version_words(uint16_t version)
     }
 }
 
-const char *hello_group_words(uint16_t group)
+/* "X25519"; NULL if nobody knows the group. Static text. */
+static const char *group_words(uint16_t group)
 {
     switch (group) {
 #define GROUP(number, words)                                                                       \
@@ -107,7 +108,7 @@ void words_add_groups(struct words *words, CBS list, const char *joint)
         if (hello_is_grease(group)) {
             continue;
         }
-        items[count] = hello_group_words(group);
+        items[count] = group_words(group);
         if (items[count] == NULL) {
             snprintf(numbers[count], sizeof numbers[count], "0x%04x", (unsigned)group);
             items[count] = numbers[count];

@@ -12,9 +12,6 @@
 /* "TLS 1.2"; static text. */
 const char *hello_version_words(uint16_t version);
 
-/* "X25519"; NULL if nobody knows the group. Static text. */
-const char *hello_group_words(uint16_t group);
-
 /* A sentence that grows; what does not fit is cut, and the cut is shown by "...". */
 struct words {
     char *out;

@@ -34,22 +34,6 @@ struct performance {
     uint16_t retry_group; /* HelloRetryRequest asks for it; 0: there was none */
 };
 
-/* Note which credential a Certificate message presents: RFC 8446 section 4.4.2, RFC 5246 section
- * 7.4.2. */
-static void note_certificate(struct performance *performance, CBS body)
-{
-    CBS context, entries, leaf;
-    bool has_context = SSL_version(performance->ssl) == TLS1_3_VERSION;
-    if ((has_context && !CBS_get_u8_length_prefixed(&body, &context)) ||
-        !CBS_get_u24_length_prefixed(&body, &entries) ||
-        !CBS_get_u24_length_prefixed(&entries, &leaf)) {
-        return;
-    }
-    performance->presented =
-        tls_credentials_find_leaf(tls_sni_choose(performance->credentials, performance->ssl),
-                                  CBS_data(&leaf), CBS_len(&leaf));
-}
-
 /* The library's message callback. */
 static void on_message(int is_write, int version, int content_type, const void *bytes,
                        size_t length, SSL *ssl, void *arg)
@@ -59,14 +43,13 @@ static void on_message(int is_write, int version, int content_type, const void *
     uint8_t type;
     uint16_t group;
     (void)version;
-    (void)ssl;
     CBS_init(&message, bytes, length);
     if (!is_write || content_type != SSL3_RT_HANDSHAKE || !CBS_get_u8(&message, &type) ||
         !CBS_get_u24_length_prefixed(&message, &body)) {
         return;
     }
     if (type == SSL3_MT_CERTIFICATE) {
-        note_certificate(performance, body);
+        performance->presented = tls_sni_presented(performance->credentials, ssl, body);
     } else if (type == SSL3_MT_SERVER_HELLO && rehearsal_retry_asks(body, &group)) {
         performance->retry_group = group;
     }
@@ -97,8 +80,7 @@ static bool perform(const struct performance *performance)
     ERR_clear_error();
     int error = SSL_get_error(performance->ssl, SSL_do_handshake(performance->ssl));
     if (error == SSL_ERROR_SYSCALL && ERR_peek_error() == 0) {
-        /* A hello that cannot be read is refused without a word. */
-        ERR_put_error(ERR_LIB_SSL, 0, SSL_R_CLIENTHELLO_PARSE_FAILED, "ssl/handshake_server.cc", 0);
+        tls_error_put_malformed_hello();
     }
     return error == SSL_ERROR_WANT_PRIVATE_KEY_OPERATION || error == SSL_ERROR_WANT_READ;
 }

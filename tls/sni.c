@@ -186,3 +186,17 @@ const struct tls_credentials *tls_sni_choose(const struct tls_credentials *crede
         tls_sni_is_host_name(name) ? tls_sni_find(credentials->sni, name) : NULL;
     return found != NULL ? found : credentials;
 }
+
+const struct tls_credential *tls_sni_presented(const struct tls_credentials *credentials,
+                                               const SSL *ssl, CBS body)
+{
+    CBS context, entries, leaf;
+    bool has_context = SSL_version(ssl) == TLS1_3_VERSION;
+    if ((has_context && !CBS_get_u8_length_prefixed(&body, &context)) ||
+        !CBS_get_u24_length_prefixed(&body, &entries) ||
+        !CBS_get_u24_length_prefixed(&entries, &leaf)) {
+        return NULL;
+    }
+    return tls_credentials_find_leaf(tls_sni_choose(credentials, ssl), CBS_data(&leaf),
+                                     CBS_len(&leaf));
+}

@@ -51,4 +51,9 @@ const char *tls_sni_asked(const SSL *ssl); /* "" if it does not; raw */
 const struct tls_credentials *tls_sni_choose(const struct tls_credentials *credentials,
                                              const SSL *ssl);
 
+/* The credential of those that the Certificate message BODY of this server presents on SSL (RFC
+ * 8446 section 4.4.2, RFC 5246 section 7.4.2). NULL: none of them. */
+const struct tls_credential *tls_sni_presented(const struct tls_credentials *credentials,
+                                               const SSL *ssl, CBS body);
+
 #endif
