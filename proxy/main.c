@@ -21,6 +21,7 @@
 #include "proxy/master.h"
 #include "proxy/policy_command.h"
 #include "proxy/report_command.h"
+#include "proxy/setup.h"
 #include "proxy/simulate.h"
 #include "proxy/suggest.h"
 #include "proxy/version.h"
@@ -50,6 +51,9 @@ static const char usage_text[] =
     "                          lines for the policy table, by what the ledger knows\n"
     "  import DIR              turn a Postfix configuration into a gatepost.cf, on standard "
     "output\n"
+    "  setup [--dry-run|--undo] [--yes] [--postfix DIR] [--to ADDRESS]\n"
+    "        [--start COMMAND --stop COMMAND]\n"
+    "                          put gatepost in front of a Postfix that works, or back\n"
     "  selfsigned [--name NAME] [--rsa|--ecdsa|--both] FILE\n"
     "                          make a key and a certificate signed by itself\n"
     "  report [--since DATE|Nd] [--peer CIDR] [--failing] [--protocol P] [--limit N]\n"
@@ -286,6 +290,42 @@ static int command_import(struct command_line *line, int argc, char **argv)
     return import_postfix(argv[1], stdout, &line->diag) == 0 ? 0 : 1;
 }
 
+static int command_setup(struct command_line *line, int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"dry-run", no_argument, NULL, 'd'},    {"undo", no_argument, NULL, 'u'},
+        {"yes", no_argument, NULL, 'y'},        {"postfix", required_argument, NULL, 'p'},
+        {"to", required_argument, NULL, 't'},   {"start", required_argument, NULL, 's'},
+        {"stop", required_argument, NULL, 'e'}, {NULL, 0, NULL, 0}};
+    struct setup_request request = {.directory = line->directory,
+                                    .overrides = line->overrides,
+                                    .override_count = line->override_count,
+                                    .postfix = "/etc/postfix",
+                                    .recipient = "postmaster"};
+    int option;
+
+    optind = 0;
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        if (option == '?')
+            return usage_error("setup takes --dry-run, --undo, --yes, --postfix DIR, --to ADDRESS, "
+                               "--start COMMAND and --stop COMMAND");
+        request.dry_run = request.dry_run || option == 'd';
+        request.undo = request.undo || option == 'u';
+        request.yes = request.yes || option == 'y';
+        if (option == 'p')
+            request.postfix = optarg;
+        else if (option == 't')
+            request.recipient = optarg;
+        else if (option == 's')
+            request.start = optarg;
+        else if (option == 'e')
+            request.stop = optarg;
+    }
+    if (optind != argc || (request.start == NULL) != (request.stop == NULL))
+        return usage_error("setup takes no arguments; --start and --stop go together");
+    return setup_command(&request, stdout, &line->diag);
+}
+
 static int command_selfsigned(struct command_line *line, int argc, char **argv)
 {
     static const struct option options[] = {{"name", required_argument, NULL, 'n'},
@@ -366,8 +406,9 @@ static const struct {
     {"config", command_config},     {"policy", command_policy},
     {"simulate", command_simulate}, {"suggest", command_suggest},
     {"import", command_import},     {"selfsigned", command_selfsigned},
-    {"report", command_report},     {"status", command_ask},
-    {"reload", command_ask},        {"stop", command_ask},
+    {"setup", command_setup},       {"report", command_report},
+    {"status", command_ask},        {"reload", command_ask},
+    {"stop", command_ask},
 };
 
 int main(int argc, char **argv)

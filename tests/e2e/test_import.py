@@ -2,18 +2,17 @@
 gatepost and bring it back."""
 
 import os
-import random
 import re
 import shutil
 import subprocess
 
 import pytest
 
-from harness.client import Client
+from harness.client import Client, greets
 from harness.daemon import config_text, run_command
 from harness.headers import split_delivered
 from harness.ports import free_port
-from harness.postfix import PrivatePostfix
+from harness.postfix import PostfixOnPort25
 from harness.wait import read_text, wait_until
 
 MASTER = "smtp inet n - y - - smtpd\n"
@@ -117,30 +116,10 @@ def test_missing_directory(directory):
     assert run_command("import").returncode == 64
 
 
-class OnPort25(PrivatePostfix):
-    """A Postfix with the usual service, on a loopback address that nobody else uses."""
-
-    host = None
-
-    def start(self):
-        rng = random.SystemRandom()
-        self.host = f"127.{rng.randint(1, 254)}.{rng.randint(0, 254)}.{rng.randint(1, 254)}"
-        self._control("create")
-        path = os.path.join(self.directory, "etc/main.cf")
-        text = read_text(path).replace("smtpd_tls_security_level = none",
-                                       "smtpd_tls_security_level = may")
-        with open(path, "w", encoding="ascii") as file:
-            file.write(text)
-        with open(os.path.join(self.directory, "etc/master.cf"), "a", encoding="ascii") as file:
-            file.write(f"{self.host}:25 inet n - n - - smtpd\n    -o smtpd_helo_required=yes\n")
-        self._control("start")
-        return self
-
-
 @pytest.fixture
 def server():
     """That Postfix."""
-    instance = OnPort25()
+    instance = PostfixOnPort25()
     try:
         yield instance.start()
     finally:
@@ -152,15 +131,6 @@ def shell(command):
     """Runs a line that import printed."""
     environment = os.environ | {"PATH": os.environ["PATH"] + ":/usr/sbin:/sbin"}
     subprocess.run(["sh", "-ec", command], check=True, capture_output=True, env=environment)
-
-
-def greets(host, port=25):
-    """Whether something answers there."""
-    try:
-        with Client((host, port), "127.0.0.2"):
-            return True
-    except OSError:
-        return False
 
 
 @pytest.mark.slow

@@ -187,3 +187,12 @@ def dot_stuff(content):
     """Content as it goes behind DATA (RFC 5321 section 4.5.2)."""
     stuffed = content.replace(b"\r\n.", b"\r\n..")
     return b"." + stuffed if stuffed.startswith(b".") else stuffed
+
+
+def greets(host, port=25):
+    """Whether something answers there."""
+    try:
+        with Client((host, port), "127.0.0.2"):
+            return True
+    except OSError:
+        return False

@@ -1,6 +1,7 @@
 """A real Postfix for the tests (packaging/postfix/private-postfix), and its deliveries."""
 
 import os
+import random
 import re
 import subprocess
 import tempfile
@@ -105,3 +106,24 @@ class PrivatePostfix:
     def wait_mail(self, recipient, deadline=None):
         """The one message for an address, when it is there."""
         return wait_until(lambda: self.mail_for(recipient), f"mail for {recipient}", deadline)[0]
+
+
+class PostfixOnPort25(PrivatePostfix):
+    """A Postfix with the usual service, on a loopback address that nobody else uses."""
+
+    host = None
+
+    def start(self, services=()):
+        rng = random.SystemRandom()
+        self.host = f"127.{rng.randint(1, 254)}.{rng.randint(0, 254)}.{rng.randint(1, 254)}"
+        self._control("create")
+        path = os.path.join(self.directory, "etc/main.cf")
+        text = read_text(path).replace("smtpd_tls_security_level = none",
+                                       "smtpd_tls_security_level = may")
+        with open(path, "w", encoding="ascii") as file:
+            file.write(text)
+        with open(os.path.join(self.directory, "etc/master.cf"), "a", encoding="ascii") as file:
+            file.write(f"{self.host}:25 inet n - n - - smtpd\n    -o smtpd_helo_required=yes\n")
+            file.writelines(line + "\n" for line in services)
+        self._control("start")
+        return self
