@@ -168,7 +168,7 @@ static void connection_linger(struct connection *connection)
     connection->phase_since = ev_now(connection->worker->loop);
     connection_close_backend(connection);
     if (shutdown(connection->client_fd, SHUT_WR) != 0)
-        connection_die(connection, "lost connection");
+        connection->dead = true;
 }
 
 /* Go on with the handshake. True if it moved to another phase. */
@@ -265,9 +265,12 @@ static void connection_check_end(struct connection *connection)
     }
     if (session->ending == SESSION_GOES_ON)
         return;
-    if (connection->phase == CONNECTION_TLS)
-        tls_conn_shutdown(connection->tls);
-    if ((session->client_eof && !connection->tls_failed) ||
+    if (connection->phase == CONNECTION_TLS) {
+        connection->tls_wants_write = tls_conn_shutdown(connection->tls) == TLS_WANT_WRITE;
+        if (connection->tls_wants_write)
+            return;
+    }
+    if (connection->client_ended ||
         (session->ending == SESSION_CLOSE && !connection_has_unread(connection)))
         connection->dead = true;
     else
@@ -357,6 +360,7 @@ static bool connection_round(struct connection *connection)
         connection->backend_readable = true;
     progress = connection_read_backend(connection) || progress;
     progress = connection_read_client(connection) || progress;
+    progress = connection_look_after_client(connection) || progress;
     session_run(session);
     progress = connection_hear_backend(connection) || progress;
     connection_ledger_backend(connection);
@@ -401,6 +405,7 @@ static void connection_on_client(struct ev_loop *loop, ev_io *io, int events)
     if (events & EV_READ) {
         connection->client_readable = true;
         connection->client_drained = false;
+        connection->client_stirred = true;
     }
     connection_work(connection);
 }
@@ -424,7 +429,8 @@ static void connection_on_timer(struct ev_loop *loop, ev_timer *timer, int event
     (void)loop;
     (void)events;
     if (!connection_timer_due(connection)) {
-        connection_arm(connection);
+        connection->client_stirred = true;
+        connection_work(connection);
         return;
     }
     if (connection->phase == CONNECTION_LINGER) {
@@ -444,6 +450,8 @@ static void connection_on_timer(struct ev_loop *loop, ev_timer *timer, int event
         connection_die(connection, "timeout"); /* it does not even take the last words */
     } else if (connection->clock.waiting) {
         session_client_timeout(session);
+    } else if (session_only_answers(session)) {
+        connection_die(connection, "lost connection");
     } else {
         session_backend_timeout(session);
     }

@@ -38,7 +38,9 @@ struct connection {
     bool client_readable;        /* the socket, or TLS, may have more */
     bool client_drained;         /* the socket had no more when it was last read */
     bool client_sated;           /* no more than what was read ahead is to be used now */
+    bool client_ended;           /* no more will come out of the socket */
     bool client_corked;          /* what is sent now is to wait for what is sent next */
+    bool client_stirred;         /* it may have gone while it is not listened to: look */
     bool backend_readable;
     int backend_error;        /* what writing to it has come to, an errno; 0: all is well */
     unsigned backend_replies; /* whole replies that were seen */
@@ -57,6 +59,7 @@ struct connection {
     double backend_active;          /* loop time of the last byte from or to the backend */
     double phase_since;             /* of the handshake or the linger */
     double pause_until;             /* while the session pauses; else 0 */
+    double client_left;             /* loop time at which the client's end was seen */
     struct connection_ledger ledger;
     ev_io client_io;
     ev_io backend_io;

@@ -1,6 +1,7 @@
 #include "proxy/connection_io.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -57,6 +58,7 @@ ssize_t connection_tls_recv(void *arg, void *buffer, size_t length)
     struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
     ssize_t got = recvmsg(connection->client_fd, &message, MSG_DONTWAIT);
     connection->client_drained = got < 0 ? is_transient(errno) : (size_t)got < length + more;
+    connection->client_ended = got == 0;
     if (got <= (ssize_t)length)
         return got;
     buffer_commit(ahead, (size_t)got - length);
@@ -102,6 +104,7 @@ void connection_settle(struct connection *connection)
 static void client_gone(struct connection *connection)
 {
     connection->client_readable = false;
+    connection->client_left = ev_now(connection->worker->loop);
     session_client_eof(&connection->session);
 }
 
@@ -109,6 +112,7 @@ static void client_gone(struct connection *connection)
 static void client_deaf(struct connection *connection)
 {
     connection->client_readable = false;
+    connection->client_ended = true;
     session_client_deaf(&connection->session);
 }
 
@@ -120,7 +124,8 @@ static void client_failed(struct connection *connection)
         handshake_log_broken(&connection->session, connection->tls);
     }
     connection->tls_failed = true;
-    client_deaf(connection);
+    connection->client_readable = false;
+    session_client_deaf(&connection->session);
 }
 
 /* Cleartext from the client. */
@@ -136,6 +141,7 @@ static bool read_client_plain(struct connection *connection)
         return false;
     }
     if (got <= 0) {
+        connection->client_ended = true;
         client_gone(connection);
         return true;
     }
@@ -184,15 +190,43 @@ static bool read_client_tls(struct connection *connection)
     return total > 0;
 }
 
-bool connection_read_client(struct connection *connection)
+/* Read from the client, by whatever way. */
+static bool read_client(struct connection *connection)
 {
-    if (!connection->client_readable || !session_waits_for_client(&connection->session))
-        return false;
     size_t before = buffer_length(&connection->session.client_in);
     bool progress = connection->phase == CONNECTION_TLS ? read_client_tls(connection)
                                                         : read_client_plain(connection);
     connection_client_moved(connection, buffer_length(&connection->session.client_in) - before);
     return progress;
+}
+
+bool connection_read_client(struct connection *connection)
+{
+    return connection->client_readable && session_waits_for_client(&connection->session) &&
+           read_client(connection);
+}
+
+bool connection_look_after_client(struct connection *connection)
+{
+    struct session *session = &connection->session;
+    struct pollfd look = {.fd = connection->client_fd, .events = POLLRDHUP};
+
+    if (!connection->client_stirred)
+        return false;
+    connection->client_stirred = false;
+    if (session->client_deaf || session->ending != SESSION_GOES_ON ||
+        session_waits_for_client(session) || !session_waits_for_backend(session) ||
+        poll(&look, 1, 0) <= 0)
+        return false;
+    if (look.revents & (POLLERR | POLLHUP)) {
+        buffer_free(&session->client_out);
+        client_deaf(connection);
+        return true;
+    }
+    /* There is nothing but its end to be read, or little. */
+    connection->client_drained = false;
+    return !session->client_eof && buffer_length(&session->client_in) == 0 &&
+           read_client(connection);
 }
 
 bool connection_read_backend(struct connection *connection)

@@ -25,6 +25,11 @@ bool connection_read_backend(struct connection *connection);
 bool connection_write_client(struct connection *connection);
 bool connection_write_backend(struct connection *connection);
 
+/* A client that may not speak before the backend has, but has stirred: is it still there? True if something was
+ * learned. A reset is seen behind what was not read yet; a mere end of file not, since what comes
+ * before it is still to be carried out. */
+bool connection_look_after_client(struct connection *connection);
+
 /* Whether the client has said more than was listened to: closing would then be a reset, which could
  * overtake the last words. */
 bool connection_has_unread(const struct connection *connection);

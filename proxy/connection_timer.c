@@ -1,7 +1,9 @@
 #include "proxy/connection_timer.h"
 
 #define LINGER_SECONDS 5.
-#define SLACK_SECONDS 0.001 /* timers fire a little early */
+#define LOOK_SECONDS 5.      /* how often a client is looked after that waits for the backend */
+#define FAREWELL_SECONDS 10. /* how long one that has closed its end is kept for mere answers */
+#define SLACK_SECONDS 0.001  /* timers fire a little early */
 
 /* What holds now. */
 static const struct service_values *present_values(const struct connection *connection)
@@ -85,9 +87,18 @@ static double connection_deadline(const struct connection *connection)
         return connection->pause_until;
     if (connection->clock.waiting)
         return request_clock_end(&connection->clock, values->timeout, values->request_deadline);
+    double farewell = connection->client_left + FAREWELL_SECONDS;
+    double patience = connection->backend_active + session_backend_patience(session);
     if (connection->dial != NULL || session->wants_capabilities)
-        return ev_now(connection->worker->loop) + 86400.; /* dial and probe have timers */
-    return connection->backend_active + session_backend_patience(session);
+        patience = ev_now(connection->worker->loop) + 86400.; /* dial and probe have timers */
+    return session_only_answers(session) && farewell < patience ? farewell : patience;
+}
+
+/* Whether the client may leave without any watcher's telling it. */
+static bool is_unattended(const struct connection *connection)
+{
+    return (connection->phase == CONNECTION_CLEARTEXT || connection->phase == CONNECTION_TLS) &&
+           !connection->clock.waiting && !connection->session.client_deaf;
 }
 
 void connection_timer_arm(struct connection *connection)
@@ -102,6 +113,8 @@ void connection_timer_arm(struct connection *connection)
     double after = connection_deadline(connection) - ev_now(loop);
     if (after < 0.)
         after = 0.;
+    if (after > LOOK_SECONDS && is_unattended(connection))
+        after = LOOK_SECONDS;
     if (!ev_is_active(&connection->timer) || ev_timer_remaining(loop, &connection->timer) > after) {
         ev_timer_stop(loop, &connection->timer);
         ev_timer_set(&connection->timer, after, 0.);

@@ -45,8 +45,12 @@ void relay_expect(struct relay *relay, enum expect_kind kind, enum smtp_verb ver
 {
     if (relay->queue_length == RELAY_QUEUE_MAX)
         log_fatal("queue of expected replies overflows at %s", smtp_verb_name(verb));
-    relay->queue[(relay->queue_head + relay->queue_length++) % RELAY_QUEUE_MAX] = (struct expect){
-        .kind = kind, .verb = verb, .text = text, .due = relay->sent + buffer_length(&relay->out)};
+    relay->queue[(relay->queue_head + relay->queue_length++) % RELAY_QUEUE_MAX] =
+        (struct expect){.kind = kind,
+                        .verb = verb,
+                        .text = text,
+                        .due = relay->sent + buffer_length(&relay->out),
+                        .verdict = kind == EXPECT_END};
 }
 
 void relay_expect_extend(struct relay *relay)
@@ -55,6 +59,14 @@ void relay_expect_extend(struct relay *relay)
 
     if (relay->queue_length > 0)
         relay->queue[last].due = relay->sent + buffer_length(&relay->out);
+}
+
+void relay_expect_verdict(struct relay *relay)
+{
+    unsigned last = (relay->queue_head + relay->queue_length - 1) % RELAY_QUEUE_MAX;
+
+    if (relay->queue_length > 0)
+        relay->queue[last].verdict = true;
 }
 
 const struct expect *relay_head(const struct relay *relay)
@@ -84,4 +96,14 @@ void relay_sent(struct relay *relay, size_t count)
 bool relay_was_sent(const struct relay *relay, const struct expect *expected)
 {
     return relay->began >= expected->due;
+}
+
+bool relay_awaits_verdict(const struct relay *relay, bool sent)
+{
+    for (unsigned i = 0; i < relay->queue_length; i++) {
+        const struct expect *expect = &relay->queue[(relay->queue_head + i) % RELAY_QUEUE_MAX];
+        if (expect->verdict && (!sent || relay->sent >= expect->due))
+            return true;
+    }
+    return false;
 }

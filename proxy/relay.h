@@ -28,14 +28,15 @@ enum relay_state {
 };
 
 enum expect_kind {
-    EXPECT_REPLY, /* pass the reply on */
-    EXPECT_LOCAL, /* no reply is due: gatepost's own answer, in its turn */
-    EXPECT_HELLO, /* EHLO or HELO: pass on what gatepost can do as well */
-    EXPECT_AUTH,  /* 334 asks for another line of the client's */
-    EXPECT_DATA,  /* 354: content may flow */
-    EXPECT_CHUNK, /* a part of the client's BDAT chunk: not passed on */
-    EXPECT_BDAT,  /* the last part of the client's chunk */
-    EXPECT_END,   /* end of data: the message is accepted or not */
+    EXPECT_REPLY,  /* pass the reply on */
+    EXPECT_LOCAL,  /* no reply is due: gatepost's own answer, in its turn */
+    EXPECT_HELLO,  /* EHLO or HELO: pass on what gatepost can do as well */
+    EXPECT_AUTH,   /* 334 asks for another line of the client's */
+    EXPECT_CANCEL, /* gatepost's end of an AUTH exchange: a refusal, of which it tells the reason */
+    EXPECT_DATA,   /* 354: content may flow */
+    EXPECT_CHUNK,  /* a part of the client's BDAT chunk: not passed on */
+    EXPECT_BDAT,   /* the last part of the client's chunk */
+    EXPECT_END,    /* end of data: the message is accepted or not */
     EXPECT_QUIT
 };
 
@@ -44,6 +45,7 @@ struct expect {
     enum smtp_verb verb;
     const char *text; /* LOCAL: the answer, constant */
     uint64_t due;     /* a reply counts once this many bytes were sent to the backend */
+    bool verdict;     /* the reply says whether a message was accepted */
 };
 
 #define RELAY_QUEUE_MAX 64 /* commands under way; more wait in the client's buffer */
@@ -91,6 +93,8 @@ void relay_expect(struct relay *relay, enum expect_kind kind, enum smtp_verb ver
 bool relay_queue_full(const struct relay *relay);
 /* The last entry's command goes on up to the end of what now waits in OUT: a chunk's content. */
 void relay_expect_extend(struct relay *relay);
+/* With the last entry's command a message is complete. */
+void relay_expect_verdict(struct relay *relay);
 const struct expect *relay_head(const struct relay *relay); /* NULL: nothing is due */
 const struct expect *relay_last(const struct relay *relay); /* likewise */
 void relay_pop(struct relay *relay);
@@ -100,5 +104,8 @@ void relay_sent(struct relay *relay, size_t count);
 /* Was the whole command that EXPECTED belongs to sent, when the reply began that is now whole? If
  * not, that is no answer to it. */
 bool relay_was_sent(const struct relay *relay, const struct expect *expected);
+
+/* Is a verdict on a message still due; SENT: one that was sent as a whole? */
+bool relay_awaits_verdict(const struct relay *relay, bool sent);
 
 #endif

@@ -307,6 +307,20 @@ double session_backend_patience(const struct session *session)
     return upstream_setup_patience(upstream, relay->backend, relay->tried);
 }
 
+/* The backend is going to say whether it has accepted a message; SENT: one that it has got whole.
+ */
+static bool session_awaits_verdict(const struct session *session, bool sent)
+{
+    return session->relay != NULL && session->relay->state == RELAY_READY &&
+           relay_awaits_verdict(session->relay, sent);
+}
+
+bool session_only_answers(const struct session *session)
+{
+    return session->client_eof && buffer_length(&session->client_in) == 0 &&
+           !session_awaits_verdict(session, false);
+}
+
 bool session_is_lost(const struct session *session)
 {
     const struct relay *relay = session->relay;
@@ -315,6 +329,8 @@ bool session_is_lost(const struct session *session)
 
     if (!session->client_eof || session->ending != SESSION_GOES_ON)
         return false;
+    if (session->client_deaf)
+        return !session_awaits_verdict(session, true);
     switch (session->state) {
     case SESSION_COMMAND:
     case SESSION_SKIP:
@@ -394,6 +410,7 @@ void session_client_eof(struct session *session)
 void session_client_deaf(struct session *session)
 {
     session->client_eof = true;
+    session->client_deaf = true;
     if (session->state == SESSION_COMMAND || session->state == SESSION_SKIP)
         buffer_free(&session->client_in);
 }

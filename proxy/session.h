@@ -29,7 +29,7 @@
 enum session_state {
     SESSION_WRAPPER,  /* implicit TLS: nothing is said before the handshake is done */
     SESSION_COMMAND,  /* a command line is due */
-    SESSION_SKIP,     /* the rest of a line that was too long */
+    SESSION_SKIP,     /* the rest of a line that was too long, a command or (skips_exchange) not */
     SESSION_AUTH,     /* a line of an AUTH exchange is due */
     SESSION_DATA,     /* message content, dot-terminated */
     SESSION_BDAT,     /* message content, counted */
@@ -39,8 +39,8 @@ enum session_state {
 
 enum session_ending {
     SESSION_GOES_ON,
-    SESSION_CLOSE,       /* after the last reply is sent */
-    SESSION_CLOSE_LINGER /* the same, but unread input of the client must not destroy that reply */
+    SESSION_CLOSE,       /* after the last reply is sent; the client is not worth waiting for */
+    SESSION_CLOSE_LINGER /* the same, but what the client still sends must not destroy that reply */
 };
 
 struct session_count {
@@ -116,7 +116,9 @@ struct session {
     bool authenticated; /* the backend's session cannot be replaced by a new one */
     bool transaction;   /* MAIL was accepted */
     bool client_eof;
+    bool client_deaf; /* and it hears nothing any more either */
     bool pipelining_noted;
+    bool skips_exchange;    /* the line that is skipped is one of an AUTH exchange */
     bool draining;          /* gatepost is stopping: end at the next pause */
     const char *refusal;    /* the next command is answered with 421 and this */
     unsigned promised;      /* extensions that EHLO's reply announced, a set of enum extension */
@@ -165,8 +167,13 @@ bool session_sends_verdict(const struct session *session);
 double session_backend_patience(const struct session *session);
 
 /* True if the client is gone and nothing that it still waits for is under way: end the session,
- * once what is in client_out was sent. */
+ * once what is in client_out was sent. For a client that hears nothing any more only the verdict on
+ * a message that the backend has got as a whole is still waited for. */
 bool session_is_lost(const struct session *session);
+
+/* True if the client has said all that it will, all of that was used, and no message can come of
+ * it: what is still due are answers to commands, and only if the client listens. */
+bool session_only_answers(const struct session *session);
 
 /* --- what happened --------------------------------------------------------------------------- */
 

@@ -261,8 +261,7 @@ static void backend_verdict(struct session *session, const struct session_reply 
 static void backend_bye(struct session *session, const struct session_reply *arrived)
 {
     session_backend_pass_on(session, arrived, SMTP_QUIT);
-    session->state = SESSION_ENDING;
-    session->ending = SESSION_CLOSE;
+    backend_end_session(session);
 }
 
 /* The reply to a command that is simply passed on; what it means for the transaction. */
@@ -304,6 +303,22 @@ static void backend_auth(struct session *session, const struct session_reply *ar
     session_backend_pass_on(session, arrived, SMTP_AUTH);
 }
 
+/* An AUTH exchange was ended because a line of the client's was too long. A backend that takes even
+ * that for a proof is not to be gone on with: the client would not know that it is logged in. */
+static void backend_cancelled(struct session *session, const struct session_reply *arrived)
+{
+    static const char reply[] = "500 5.5.6 SASL response limit exceeded\r\n";
+
+    if (backend_hangs_up(arrived)) {
+        session_backend_pass_on(session, arrived, SMTP_AUTH);
+    } else if (arrived->reply.code < 400) {
+        session_backend_nonsense(session, arrived);
+    } else {
+        session_limits_reply(session, reply);
+        buffer_append(&session->client_out, reply, sizeof(reply) - 1);
+    }
+}
+
 /* "Go on" is an answer to DATA and AUTH only. */
 static bool backend_is_misplaced(enum expect_kind kind, int code)
 {
@@ -324,6 +339,9 @@ static void backend_answered(struct session *session, const struct session_reply
         break;
     case EXPECT_AUTH:
         backend_auth(session, arrived);
+        break;
+    case EXPECT_CANCEL:
+        backend_cancelled(session, arrived);
         break;
     case EXPECT_DATA:
         backend_data(session, arrived);
@@ -440,7 +458,7 @@ void session_backend_eof(struct session *session, int error)
 
     if (head != NULL && head->kind == EXPECT_QUIT && relay->queue_length == 1) {
         session_drop_relay(session);
-        session_last_words(session, SESSION_CLOSE, "221 2.0.0 Bye");
+        session_last_words(session, SESSION_CLOSE_LINGER, "221 2.0.0 Bye");
         session_count_ok(session, SMTP_QUIT);
     } else if (relay->state == RELAY_READY && head == NULL && !session->transaction &&
                !session->authenticated && session->state == SESSION_COMMAND) {

@@ -225,6 +225,8 @@ static void content_end_chunk(struct session *session)
     }
     if (session->discard != NULL)
         content_end_discarded(session, !session->relay->chunk_last);
+    else if (session->relay->chunk_last)
+        relay_expect_verdict(session->relay);
 }
 
 /* What remains of a chunk behind the message's header goes through as it is counted. */

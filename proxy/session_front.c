@@ -176,7 +176,7 @@ static enum session_verdict front_simple(struct session *session,
         session_forward(session, command, buffer_data(&session->client_in), command->length,
                         command->verb == SMTP_QUIT ? EXPECT_QUIT : EXPECT_REPLY);
     } else if (command->verb == SMTP_QUIT) {
-        session_last_words(session, SESSION_CLOSE, "221 2.0.0 Bye");
+        session_last_words(session, SESSION_CLOSE_LINGER, "221 2.0.0 Bye");
         session_count_ok(session, SMTP_QUIT);
     } else {
         session_answer(session, command->verb, "250 2.0.0 Ok\r\n");
@@ -407,14 +407,31 @@ static enum session_verdict front_auth_line(struct session *session, const struc
     return SESSION_VERDICT_DONE;
 }
 
-/* More than a line's worth of input without a line end. */
+/* More than a line's worth of input without a line end. What belongs to an AUTH exchange may be a
+ * secret, so it is not logged. */
 static void front_too_long(struct session *session)
 {
     char namaddr[SESSION_NAMADDR_MAX];
 
-    log_warning("%s: request longer than %zu: %.30s...", session_namaddr(session, namaddr),
-                session->service->line_limit, buffer_data(&session->client_in));
+    session_namaddr(session, namaddr);
+    session->skips_exchange = session->state == SESSION_AUTH;
+    if (session->skips_exchange)
+        log_warning("%s: SASL response longer than %d", namaddr, AUTH_LINE_MAX);
+    else
+        log_warning("%s: request longer than %zu: %.30s...", namaddr, session->service->line_limit,
+                    buffer_data(&session->client_in));
     session->state = SESSION_SKIP;
+}
+
+/* The backend waits for a line of an AUTH exchange that it will not get: the exchange is over on
+ * both sides (RFC 4954 section 4). */
+static void front_cancel_exchange(struct session *session)
+{
+    struct relay *relay = session->relay;
+
+    buffer_append(&relay->out, "*\r\n", 3);
+    relay_expect(relay, EXPECT_CANCEL, SMTP_AUTH, NULL);
+    relay->barrier = true;
 }
 
 /* The rest of a line that was too long: answered when its end is there, and in its turn. */
@@ -432,6 +449,10 @@ static bool front_skip(struct session *session)
     }
     buffer_consume(&session->client_in, line.consumes);
     session->state = SESSION_COMMAND;
+    if (session->skips_exchange) {
+        front_cancel_exchange(session);
+        return true;
+    }
     session->requests++;
     session->counts[SMTP_UNKNOWN].total++;
     session->where_text = "UNKNOWN";

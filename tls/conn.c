@@ -210,15 +210,17 @@ bool tls_conn_pending(const struct tls_conn *conn)
     return SSL_pending(conn->ssl) > 0;
 }
 
-void tls_conn_shutdown(struct tls_conn *conn)
+enum tls_result tls_conn_shutdown(struct tls_conn *conn)
 {
     if (conn->end != TLS_OK || conn->shut_down || SSL_in_init(conn->ssl)) {
-        return;
+        return TLS_OK;
     }
     begin_operation(conn);
-    conn->shut_down = true;
-    SSL_shutdown(conn->ssl);
+    int result = SSL_shutdown(conn->ssl);
+    /* Once it is sent, another call would wait for the peer's. */
+    conn->shut_down = result >= 0 || SSL_get_error(conn->ssl, result) != SSL_ERROR_WANT_WRITE;
     ERR_clear_error();
+    return conn->shut_down ? TLS_OK : TLS_WANT_WRITE;
 }
 
 const char *tls_conn_reason(const struct tls_conn *conn)

@@ -65,8 +65,9 @@ enum tls_result tls_conn_write(struct tls_conn *conn, const void *buffer, size_t
 /* Plaintext that tls_conn_read can give without receiving anything. */
 bool tls_conn_pending(const struct tls_conn *conn);
 
-/* Send close_notify once, as far as the transport takes it now. */
-void tls_conn_shutdown(struct tls_conn *conn);
+/* Send close_notify once. TLS_OK: it was sent, or there is nobody to send it to; TLS_WANT_WRITE: call
+ * again. */
+enum tls_result tls_conn_shutdown(struct tls_conn *conn);
 
 /*
  * Why the last call gave TLS_FAILED, in the words of OpenSSL's logs as far as possible: "no shared

@@ -65,6 +65,22 @@ def test_long_response(make_gatepost, backend, connect):
     assert client.command("c2VjcmV0").code == 235
 
 
+def test_response_that_is_too_long(make_gatepost, backend, connect):
+    """It ends the exchange for both, and the session goes on."""
+    client = connect(make_gatepost(backend.endpoint))
+    client.ehlo()
+    assert client.command("AUTH LOGIN").code == 334
+    assert client.command("NOOP" * 20_000).text == "500 5.5.6 SASL response limit exceeded"
+    assert client.command("AUTH LOGIN").code == 334
+    assert client.command("eA==").code == 334
+    assert client.command("A" * 12_289).code == 500
+    assert client.command("NOOP").code == 250
+    assert login(client, "c2VjcmV0").code == 235
+    client.deliver("r@gatepost.test", b"Subject: x\r\n\r\n")
+    assert backend.sessions[0].commands == [b"EHLO client.example", b"AUTH LOGIN", b"AUTH LOGIN", b"NOOP",
+                                            b"AUTH LOGIN", *backend.sessions[0].commands[5:]]
+
+
 def test_authentication_ends_with_the_cleartext_session(make_gatepost, backend, connect):
     client = connect(make_gatepost(backend.endpoint))
     client.ehlo()

@@ -1,17 +1,27 @@
 #include "tests/fuzz/smtp_model.h"
 
-#include <ctype.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-#define REPLY_MAX 131072
+#include "tests/fuzz/smtp_pieces.h"
+
 #define AUTH_LINE_MAX 12288
 
 /* A command whose reply is due. */
-enum due { DUE_PLAIN, DUE_DATA, DUE_AUTH, DUE_STARTTLS, DUE_CHUNK, DUE_LAST, DUE_END, DUE_QUIT };
+enum due {
+    DUE_PLAIN,
+    DUE_DATA,
+    DUE_AUTH,
+    DUE_AUTH_CUT, /* the exchange is to end, since a line was too long */
+    DUE_STARTTLS,
+    DUE_CHUNK,
+    DUE_LAST,
+    DUE_END,
+    DUE_QUIT
+};
 
 /* Where one end stands in what it sends. */
 enum place {
@@ -23,34 +33,12 @@ enum place {
     PLACE_OVER /* nothing that follows means anything */
 };
 
-/* Bytes that are not used up yet. */
-struct bytes {
-    char *data;
-    size_t start, end, capacity;
-};
-
-/* A queue of small things: kinds of replies, codes, words of commands. */
-struct item {
-    int value;
-    char word[40];
-};
-struct queue {
-    struct item *items;
-    size_t start, end, capacity;
-};
-
-/* The lines of a message: where it ends. */
-struct content {
-    bool bare_before; /* the line before ended in a lone LF */
-    size_t lines;
-};
-
 struct side {
-    struct bytes sent; /* what came from this end (client) or went to it (backend) */
+    struct model_bytes sent; /* what came from this end (client) or went to it (backend) */
     enum place place;
-    struct queue due;
-    struct bytes replies; /* in the other direction */
-    struct content content;
+    struct model_queue due;
+    struct model_bytes replies; /* in the other direction */
+    struct model_content content;
     uint64_t chunk_left;
     bool chunk_last;
 };
@@ -59,8 +47,8 @@ struct smtp_model {
     struct smtp_model_rules rules;
     struct side client;
     struct side backend;
-    struct queue commands; /* of the client that may still go to the backend */
-    struct queue verdicts; /* of the backend on messages, not yet told to the client */
+    struct model_queue commands; /* of the client that may still go to the backend */
+    struct model_queue verdicts; /* of the backend on messages, not yet told to the client */
     bool greeted;
     bool closed; /* the client has heard the last words */
     bool tls;
@@ -71,178 +59,6 @@ struct smtp_model {
     size_t delivered;
 };
 
-static void fail(const char *what)
-{
-    fprintf(stderr, "smtp_model: %s\n", what);
-    abort();
-}
-
-static void require(bool truth, const char *what)
-{
-    if (!truth)
-        fail(what);
-}
-
-/* ---- containers ----------------------------------------------------------------------------- */
-
-static size_t bytes_length(const struct bytes *bytes)
-{
-    return bytes->end - bytes->start;
-}
-
-static char *bytes_at(struct bytes *bytes)
-{
-    return bytes->data + bytes->start;
-}
-
-static void bytes_add(struct bytes *bytes, const char *data, size_t length)
-{
-    if (length == 0)
-        return;
-    if (bytes->start == bytes->end)
-        bytes->start = bytes->end = 0;
-    if (bytes->end + length > bytes->capacity) {
-        bytes->capacity = 2 * (bytes->end + length);
-        bytes->data = realloc(bytes->data, bytes->capacity);
-        require(bytes->data != NULL, "out of memory");
-    }
-    memcpy(bytes->data + bytes->end, data, length);
-    bytes->end += length;
-}
-
-/* The length of the first line with its LF, or 0. */
-static size_t bytes_line(struct bytes *bytes)
-{
-    if (bytes_length(bytes) == 0)
-        return 0;
-    const char *lf = memchr(bytes_at(bytes), '\n', bytes_length(bytes));
-    return lf != NULL ? (size_t)(lf - bytes_at(bytes)) + 1 : 0;
-}
-
-static void queue_add(struct queue *queue, int value, const char *word)
-{
-    if (queue->end == queue->capacity) {
-        queue->capacity = 2 * queue->capacity + 16;
-        queue->items = realloc(queue->items, queue->capacity * sizeof(*queue->items));
-        require(queue->items != NULL, "out of memory");
-    }
-    struct item *item = &queue->items[queue->end++];
-    item->value = value;
-    snprintf(item->word, sizeof(item->word), "%s", word);
-}
-
-static bool queue_empty(const struct queue *queue)
-{
-    return queue->start == queue->end;
-}
-
-static int queue_take(struct queue *queue)
-{
-    return queue->items[queue->start++].value;
-}
-
-static void queue_clear(struct queue *queue)
-{
-    queue->start = queue->end = 0;
-}
-
-/* ---- commands and replies ------------------------------------------------------------------- */
-
-/* The first word of a line, as Postfix splits it. */
-static void first_word(const char *line, size_t length, char word[40])
-{
-    size_t used = 0;
-    const char *nul = memchr(line, '\0', length);
-    const char *end = nul != NULL ? nul : line + length;
-
-    while (line < end && isspace((unsigned char)*line))
-        line++;
-    while (line < end && !isspace((unsigned char)*line) && used < 39)
-        word[used++] = *line++;
-    word[used] = '\0';
-}
-
-/* "n" or "n LAST" behind BDAT. False: it cannot be understood. */
-static bool chunk_size(const char *line, size_t length, uint64_t *size, bool *last)
-{
-    char text[64];
-    char rest[64] = "";
-    int used = 0;
-
-    length = strnlen(line, length);
-    while (length > 0 && isspace((unsigned char)line[length - 1]))
-        length--;
-    if (length > 60)
-        return false;
-    for (size_t i = 0; i < length; i++)
-        text[i] = isspace((unsigned char)line[i]) ? ' ' : line[i];
-    text[length] = '\0';
-    if (sscanf(text, " %*s %n", &used) != 0 || used == 0 || !isdigit((unsigned char)text[used]))
-        return false;
-    size_t digits = strspn(text + used, "0123456789");
-    snprintf(rest, sizeof(rest), "%s", text + used + digits);
-    *last = rest[0] == ' ' && strcasecmp(rest + strspn(rest, " "), "LAST") == 0;
-    *size = strtoull(text + used, NULL, 10);
-    return (rest[0] == '\0' || *last) && digits < 19;
-}
-
-/* Whether the line at the start of a message's text ends it. POSTFIX: by smtpd_forbid_bare_newline;
- * else by what a strict or a lenient backend does. */
-static bool ends_message(struct content *content, const char *line, size_t length, bool any_cr,
-                         bool drop_nul)
-{
-    bool bare = length < 2 || line[length - 2] != '\r';
-    bool bare_before = content->bare_before;
-    size_t seen = 0;
-    bool dot = false;
-
-    content->bare_before = bare;
-    content->lines++;
-    if (!any_cr)
-        return length == 3 && memcmp(line, ".\r\n", 3) == 0 && !bare_before;
-    for (size_t i = 0; i + 1 < length; i++) {
-        if (drop_nul && (line[i] == '\0' || line[i] == '\r'))
-            continue;
-        if (!drop_nul && line[i] == '\r' && seen == 1)
-            continue; /* trailing ones only */
-        dot = line[i] == '.';
-        seen += seen == 1 && dot ? 2 : 1;
-    }
-    return seen == 1 && dot;
-}
-
-/* The first complete reply: its code, 0 if it is not there yet, -1 if there can be none. */
-static int take_reply(struct bytes *bytes)
-{
-    size_t at = 0;
-    int code = 0;
-
-    for (;;) {
-        const char *text = bytes_length(bytes) > 0 ? bytes_at(bytes) + at : "";
-        size_t left = bytes_length(bytes) - at;
-        const char *lf = memchr(text, '\n', left);
-        size_t length = lf != NULL ? (size_t)(lf - text) + 1 : left;
-        if (at + length > REPLY_MAX || memchr(text, '\0', length) != NULL)
-            return -1;
-        if (lf == NULL)
-            return 0;
-        if (length < 4 || !isdigit((unsigned char)text[0]) || !isdigit((unsigned char)text[1]) ||
-            !isdigit((unsigned char)text[2]))
-            return -1;
-        int line_code = (text[0] - '0') * 100 + (text[1] - '0') * 10 + (text[2] - '0');
-        bool plain = text[3] == '\n' || (text[3] == '\r' && text[4] == '\n');
-        if (line_code < 200 || line_code > 599 || (code != 0 && code != line_code) ||
-            (!plain && text[3] != ' ' && text[3] != '-'))
-            return -1;
-        code = line_code;
-        at += length;
-        if (text[3] != '-') {
-            bytes->start += at;
-            return code;
-        }
-    }
-}
-
 /* ---- the client ----------------------------------------------------------------------------- */
 
 /* BDAT: where the chunk ends. Before TLS, where TLS is demanded, it is refused like any command. */
@@ -251,12 +67,12 @@ static void client_chunk(struct smtp_model *model, const char *line, size_t leng
     struct side *client = &model->client;
 
     if (model->rules.encrypt && !model->tls) {
-        queue_add(&client->due, DUE_PLAIN, "");
-    } else if (chunk_size(line, length, &client->chunk_left, &client->chunk_last)) {
-        queue_add(&client->due, client->chunk_last ? DUE_LAST : DUE_CHUNK, "");
+        model_queue_add(&client->due, DUE_PLAIN, "");
+    } else if (smtp_chunk_size(line, length, &client->chunk_left, &client->chunk_last)) {
+        model_queue_add(&client->due, client->chunk_last ? DUE_LAST : DUE_CHUNK, "");
         client->place = PLACE_CHUNK;
     } else {
-        queue_add(&client->due, DUE_PLAIN, "");
+        model_queue_add(&client->due, DUE_PLAIN, "");
         client->place = PLACE_OVER;
     }
 }
@@ -270,7 +86,7 @@ static void client_command(struct smtp_model *model, const char *line, size_t le
     if (length > 0 && line[length - 1] == '\r')
         length--;
     if (length <= model->rules.line_limit)
-        first_word(line, length, word);
+        smtp_first_word(line, length, word);
     if (strcasecmp(word, "BDAT") == 0) {
         client_chunk(model, line, length);
         return;
@@ -283,19 +99,20 @@ static void client_command(struct smtp_model *model, const char *line, size_t le
         due = DUE_STARTTLS;
     else if (strcasecmp(word, "QUIT") == 0)
         due = DUE_QUIT;
-    queue_add(&client->due, (int)due, "");
+    model_queue_add(&client->due, (int)due, "");
     if (due == DUE_DATA || due == DUE_AUTH || due == DUE_STARTTLS)
         client->place = PLACE_WAIT;
     if (word[0] != '\0' && due != DUE_STARTTLS)
-        queue_add(&model->commands, 0, word);
+        model_queue_add(&model->commands, 0, word);
 }
 
 /* One piece of what the client sent. False: more must come first. */
 static bool client_step(struct smtp_model *model)
 {
     struct side *client = &model->client;
-    struct bytes *sent = &client->sent;
-    size_t length = client->place == PLACE_CHUNK ? bytes_length(sent) : bytes_line(sent);
+    struct model_bytes *sent = &client->sent;
+    size_t length =
+        client->place == PLACE_CHUNK ? model_bytes_length(sent) : model_bytes_line(sent);
 
     switch (client->place) {
     case PLACE_WAIT:
@@ -318,16 +135,17 @@ static bool client_step(struct smtp_model *model)
     }
     if (length == 0)
         return false;
-    const char *line = bytes_at(sent);
+    const char *line = model_bytes_at(sent);
     sent->start += length;
     if (client->place == PLACE_COMMAND) {
         client_command(model, line, length - 1);
     } else if (client->place == PLACE_AUTH) {
-        queue_add(&client->due, DUE_AUTH, "");
+        size_t text = length > 1 && line[length - 2] == '\r' ? length - 2 : length - 1;
+        model_queue_add(&client->due, text > AUTH_LINE_MAX ? DUE_AUTH_CUT : DUE_AUTH, "");
         client->place = PLACE_WAIT;
-    } else if (ends_message(&client->content, line, length,
-                            model->rules.bare_newline == BARE_NEWLINE_NO, false)) {
-        queue_add(&client->due, DUE_END, "");
+    } else if (smtp_ends_message(&client->content, line, length,
+                                 model->rules.bare_newline == BARE_NEWLINE_NO, false)) {
+        model_queue_add(&client->due, DUE_END, "");
         client->place = PLACE_COMMAND;
     }
     return true;
@@ -342,15 +160,16 @@ static void client_read(struct smtp_model *model)
 /* The verdict on a message is told. */
 static void client_verdict(struct smtp_model *model, enum due due, int code)
 {
-    bool known = !queue_empty(&model->verdicts);
-    int verdict = known ? queue_take(&model->verdicts) : 0;
+    bool known = !model_queue_empty(&model->verdicts);
+    int verdict = known ? model_queue_take(&model->verdicts) : 0;
 
     if (code < 300) {
-        require(known && verdict < 300, "a message was accepted that the backend did not accept");
+        model_require(known && verdict < 300,
+                      "a message was accepted that the backend did not accept");
         model->delivered++;
     }
-    require(!known || due != DUE_END || code == verdict || code == 421,
-            "another verdict than the backend's");
+    model_require(!known || due != DUE_END || code == verdict || code == 421,
+                  "another verdict than the backend's");
 }
 
 /* A reply to the command DUE. */
@@ -358,23 +177,28 @@ static void client_answered(struct smtp_model *model, enum due due, int code)
 {
     struct side *client = &model->client;
 
-    require(code < 300 || code >= 400 || (code == 354 && due == DUE_DATA) ||
-                (code == 334 && due == DUE_AUTH),
-            "an intermediate reply out of place");
+    model_require(code < 300 || code >= 400 || (code == 354 && due == DUE_DATA) ||
+                      (code == 334 && due == DUE_AUTH),
+                  "an intermediate reply out of place");
     switch (due) {
     case DUE_DATA:
-        require(code >= 300, "DATA succeeded without content");
+        model_require(code >= 300, "DATA succeeded without content");
         client->place = code == 354 ? PLACE_CONTENT : PLACE_COMMAND;
-        client->content = (struct content){0};
+        client->content = (struct model_content){0};
         break;
     case DUE_AUTH:
         client->place = code == 334 ? PLACE_AUTH : PLACE_COMMAND;
         break;
+    case DUE_AUTH_CUT:
+        model_require(code >= 400, "a response that was cut proved something");
+        client->place = PLACE_COMMAND;
+        break;
     case DUE_STARTTLS:
         if (code < 300) {
-            require(!model->tls && queue_empty(&client->due), "STARTTLS out of its turn");
+            model_require(!model->tls && model_queue_empty(&client->due),
+                          "STARTTLS out of its turn");
             client->sent.start = client->sent.end;
-            queue_clear(&model->commands);
+            model_queue_clear(&model->commands);
         }
         client->place = code < 300 ? PLACE_WAIT : PLACE_COMMAND;
         break;
@@ -393,16 +217,16 @@ static void client_answered(struct smtp_model *model, enum due due, int code)
 
 static void client_reply(struct smtp_model *model, int code)
 {
-    require(!model->closed, "a reply behind the last words");
+    model_require(!model->closed, "a reply behind the last words");
     if (!model->greeted) {
         model->greeted = true;
-        require(code == 220 || code >= 400, "that is no greeting");
+        model_require(code == 220 || code >= 400, "that is no greeting");
         model->closed = code != 220;
-    } else if (queue_empty(&model->client.due)) {
-        require(code >= 400, "a reply without a command");
+    } else if (model_queue_empty(&model->client.due)) {
+        model_require(code >= 400, "a reply without a command");
         model->closed = true;
     } else {
-        client_answered(model, (enum due)queue_take(&model->client.due), code);
+        client_answered(model, (enum due)model_queue_take(&model->client.due), code);
     }
     if (code == 421 || code == 521)
         model->closed = true;
@@ -410,28 +234,29 @@ static void client_reply(struct smtp_model *model, int code)
 
 void smtp_model_client_sent(struct smtp_model *model, const char *bytes, size_t length)
 {
-    bytes_add(&model->client.sent, bytes, length);
+    model_bytes_add(&model->client.sent, bytes, length);
     client_read(model);
 }
 
 void smtp_model_client_got(struct smtp_model *model, const char *bytes, size_t length)
 {
-    struct bytes *replies = &model->client.replies;
+    struct model_bytes *replies = &model->client.replies;
     int code;
 
     for (size_t i = 0; i < length; i++) {
         char before =
-            i > 0 ? bytes[i - 1]
-                  : (char)(bytes_length(replies) > 0 ? replies->data[replies->end - 1] : '\0');
-        require(bytes[i] != '\n' || before == '\r', "a bare LF in a reply");
-        require(bytes[i] == '\n' || before != '\r', "a lone CR in a reply");
+            i > 0
+                ? bytes[i - 1]
+                : (char)(model_bytes_length(replies) > 0 ? replies->data[replies->end - 1] : '\0');
+        model_require(bytes[i] != '\n' || before == '\r', "a bare LF in a reply");
+        model_require(bytes[i] == '\n' || before != '\r', "a lone CR in a reply");
     }
-    bytes_add(replies, bytes, length);
-    while ((code = take_reply(replies)) > 0) {
+    model_bytes_add(replies, bytes, length);
+    while ((code = smtp_take_reply(replies)) > 0) {
         client_reply(model, code);
         client_read(model);
     }
-    require(code == 0, "a malformed reply");
+    model_require(code == 0, "a malformed reply");
 }
 
 /* ---- the backend ---------------------------------------------------------------------------- */
@@ -441,9 +266,9 @@ void smtp_model_backend_opened(struct smtp_model *model)
     model->backend.place = PLACE_COMMAND;
     model->backend.sent.start = model->backend.sent.end;
     model->backend.replies.start = model->backend.replies.end;
-    queue_clear(&model->backend.due);
-    queue_add(&model->backend.due, DUE_PLAIN, "");
-    queue_clear(&model->verdicts);
+    model_queue_clear(&model->backend.due);
+    model_queue_add(&model->backend.due, DUE_PLAIN, "");
+    model_queue_clear(&model->verdicts);
     model->open = true;
     model->broken = false;
     model->proxied = false;
@@ -453,13 +278,13 @@ void smtp_model_backend_opened(struct smtp_model *model)
 void smtp_model_backend_closed(struct smtp_model *model)
 {
     model->open = false;
-    queue_clear(&model->verdicts);
+    model_queue_clear(&model->verdicts);
 }
 
 /* The client has sent this command, and what it sent before it has had its turn. */
 static void backend_match(struct smtp_model *model, const char *word)
 {
-    struct queue *commands = &model->commands;
+    struct model_queue *commands = &model->commands;
     size_t at = commands->start;
 
     while (at < commands->end && strcmp(commands->items[at].word, word) != 0)
@@ -467,7 +292,7 @@ static void backend_match(struct smtp_model *model, const char *word)
     if (at < commands->end)
         commands->start = at + 1;
     else
-        require(strcasecmp(word, "QUIT") == 0, "the backend got a command that nobody sent");
+        model_require(strcasecmp(word, "QUIT") == 0, "the backend got a command that nobody sent");
 }
 
 /* What may not go to the backend now, or ever. */
@@ -478,12 +303,12 @@ static void backend_policy(const struct smtp_model *model, const char *word)
     bool allowed = !model->rules.encrypt || model->tls;
 
     for (size_t i = 0; i < sizeof(never) / sizeof(*never); i++)
-        require(strcasecmp(word, never[i]) != 0, "the backend got what is not for it");
+        model_require(strcasecmp(word, never[i]) != 0, "the backend got what is not for it");
     for (size_t i = 0; i < sizeof(before) / sizeof(*before); i++)
         allowed = allowed || strcasecmp(word, before[i]) == 0;
-    require(allowed, "a command passed that needs TLS");
-    require(!model->rules.auth_only || model->tls || strcasecmp(word, "AUTH") != 0,
-            "AUTH passed without TLS");
+    model_require(allowed, "a command passed that needs TLS");
+    model_require(!model->rules.auth_only || model->tls || strcasecmp(word, "AUTH") != 0,
+                  "AUTH passed without TLS");
 }
 
 /* The reply to the oldest command that is due. */
@@ -495,16 +320,20 @@ static void backend_answered(struct smtp_model *model, enum due due, int code)
     case DUE_DATA:
         model->broken = code < 400 && code != 354;
         backend->place = code == 354 ? PLACE_CONTENT : PLACE_COMMAND;
-        backend->content = (struct content){0};
+        backend->content = (struct model_content){0};
         return;
     case DUE_AUTH:
         model->broken = code >= 300 && code < 400 && code != 334;
         backend->place = code == 334 ? PLACE_AUTH : PLACE_COMMAND;
         return;
+    case DUE_AUTH_CUT:
+        model->broken = code < 400;
+        backend->place = PLACE_COMMAND;
+        return;
     case DUE_LAST:
     case DUE_CHUNK:
         /* said before all of it was there: no verdict on it */
-        model->broken = backend->place == PLACE_CHUNK && queue_empty(&backend->due);
+        model->broken = backend->place == PLACE_CHUNK && model_queue_empty(&backend->due);
         break;
     case DUE_PLAIN:
     case DUE_STARTTLS:
@@ -514,7 +343,7 @@ static void backend_answered(struct smtp_model *model, enum due due, int code)
     }
     model->broken = model->broken || (code >= 300 && code < 400);
     if (!model->broken && (due == DUE_LAST || due == DUE_END))
-        queue_add(&model->verdicts, code, "");
+        model_queue_add(&model->verdicts, code, "");
 }
 
 /* Read what the backend has said. During the set-up, but not later, it may speak before its turn:
@@ -523,13 +352,13 @@ static void backend_hear(struct smtp_model *model)
 {
     struct side *backend = &model->backend;
 
-    while (!model->broken && (model->setup_left == 0 || !queue_empty(&backend->due))) {
-        int code = take_reply(&backend->replies);
+    while (!model->broken && (model->setup_left == 0 || !model_queue_empty(&backend->due))) {
+        int code = smtp_take_reply(&backend->replies);
         if (code == 0)
             return;
-        model->broken = code < 0 || queue_empty(&backend->due);
+        model->broken = code < 0 || model_queue_empty(&backend->due);
         if (!model->broken)
-            backend_answered(model, (enum due)queue_take(&backend->due), code);
+            backend_answered(model, (enum due)model_queue_take(&backend->due), code);
     }
 }
 
@@ -540,17 +369,17 @@ static void backend_command(struct smtp_model *model, const char *line, size_t l
     char word[40];
     enum due due = DUE_PLAIN;
 
-    first_word(line, length, word);
+    smtp_first_word(line, length, word);
     if (model->setup_left > 0) {
         model->setup_left--;
-        queue_add(&backend->due, DUE_PLAIN, "");
+        model_queue_add(&backend->due, DUE_PLAIN, "");
         backend_hear(model);
         return;
     }
     backend_policy(model, word);
     if (strcasecmp(word, "BDAT") == 0) {
-        require(chunk_size(line, length, &backend->chunk_left, &backend->chunk_last),
-                "the backend got a BDAT that it cannot read");
+        model_require(smtp_chunk_size(line, length, &backend->chunk_left, &backend->chunk_last),
+                      "the backend got a BDAT that it cannot read");
         due = backend->chunk_last ? DUE_LAST : DUE_CHUNK;
         backend->place = PLACE_CHUNK;
     } else {
@@ -562,7 +391,7 @@ static void backend_command(struct smtp_model *model, const char *line, size_t l
         due = DUE_AUTH;
     if (due == DUE_DATA || due == DUE_AUTH)
         backend->place = PLACE_WAIT;
-    queue_add(&backend->due, (int)due, "");
+    model_queue_add(&backend->due, (int)due, "");
 }
 
 /* A line of a message. */
@@ -571,11 +400,13 @@ static void backend_content(struct smtp_model *model, const char *line, size_t l
     static const char header[] = "Received-TLS: from ";
     struct side *backend = &model->backend;
 
-    require(!model->rules.header || backend->content.lines > 0 ||
-                (length > sizeof(header) - 1 && memcmp(line, header, sizeof(header) - 1) == 0),
-            "a message without its header");
-    if (ends_message(&backend->content, line, length, model->rules.lenient, model->rules.lenient)) {
-        queue_add(&backend->due, DUE_END, "");
+    model_require(
+        !model->rules.header || backend->content.lines > 0 ||
+            (length > sizeof(header) - 1 && memcmp(line, header, sizeof(header) - 1) == 0),
+        "a message without its header");
+    if (smtp_ends_message(&backend->content, line, length, model->rules.lenient,
+                          model->rules.lenient)) {
+        model_queue_add(&backend->due, DUE_END, "");
         backend->place = PLACE_COMMAND;
     }
 }
@@ -583,15 +414,15 @@ static void backend_content(struct smtp_model *model, const char *line, size_t l
 /* The PROXY header. False: it is not complete. */
 static bool backend_proxied(struct smtp_model *model)
 {
-    struct bytes *sent = &model->backend.sent;
-    const unsigned char *bytes = (const unsigned char *)bytes_at(sent);
+    struct model_bytes *sent = &model->backend.sent;
+    const unsigned char *bytes = (const unsigned char *)model_bytes_at(sent);
     size_t length = 0;
 
     if (model->rules.handoff == HANDOFF_PROXY1)
-        length = bytes_line(sent);
-    else if (bytes_length(sent) >= 16)
+        length = model_bytes_line(sent);
+    else if (model_bytes_length(sent) >= 16)
         length = 16u + ((size_t)bytes[14] << 8 | bytes[15]);
-    if (length == 0 || length > bytes_length(sent))
+    if (length == 0 || length > model_bytes_length(sent))
         return false;
     sent->start += length;
     model->proxied = true;
@@ -602,18 +433,18 @@ static bool backend_proxied(struct smtp_model *model)
 static bool backend_step(struct smtp_model *model)
 {
     struct side *backend = &model->backend;
-    struct bytes *sent = &backend->sent;
+    struct model_bytes *sent = &backend->sent;
 
-    if (bytes_length(sent) == 0 && backend->place != PLACE_CHUNK)
+    if (model_bytes_length(sent) == 0 && backend->place != PLACE_CHUNK)
         return false;
-    require(backend->place != PLACE_WAIT || model->broken, "the backend was not waited for");
+    model_require(backend->place != PLACE_WAIT || model->broken, "the backend was not waited for");
     if (backend->place == PLACE_WAIT)
         return false;
     if (!model->proxied &&
         (model->rules.handoff == HANDOFF_PROXY1 || model->rules.handoff == HANDOFF_PROXY2))
         return backend_proxied(model);
     if (backend->place == PLACE_CHUNK) {
-        size_t length = bytes_length(sent);
+        size_t length = model_bytes_length(sent);
         length = length > backend->chunk_left ? (size_t)backend->chunk_left : length;
         backend->chunk_left -= length;
         sent->start += length;
@@ -622,20 +453,20 @@ static bool backend_step(struct smtp_model *model)
         backend->place = PLACE_COMMAND;
         return true;
     }
-    size_t length = bytes_line(sent);
+    size_t length = model_bytes_line(sent);
     if (length == 0)
         return false;
-    const char *line = bytes_at(sent);
+    const char *line = model_bytes_at(sent);
     sent->start += length;
     if (backend->place == PLACE_CONTENT) {
         backend_content(model, line, length);
         return true;
     }
-    require(length >= 2 && line[length - 2] == '\r', "the backend got a bare LF");
-    require(memchr(line, '\0', length) == NULL && memchr(line, '\r', length - 2) == NULL,
-            "the backend got a line with a NUL or a lone CR");
+    model_require(length >= 2 && line[length - 2] == '\r', "the backend got a bare LF");
+    model_require(memchr(line, '\0', length) == NULL && memchr(line, '\r', length - 2) == NULL,
+                  "the backend got a line with a NUL or a lone CR");
     if (backend->place == PLACE_AUTH) {
-        queue_add(&backend->due, DUE_AUTH, "");
+        model_queue_add(&backend->due, length == 3 && *line == '*' ? DUE_AUTH_CUT : DUE_AUTH, "");
         backend->place = PLACE_WAIT;
     } else {
         backend_command(model, line, length - 2);
@@ -645,15 +476,15 @@ static bool backend_step(struct smtp_model *model)
 
 void smtp_model_backend_got(struct smtp_model *model, const char *bytes, size_t length)
 {
-    require(model->open || length == 0, "bytes for a backend that is gone");
-    bytes_add(&model->backend.sent, bytes, length);
+    model_require(model->open || length == 0, "bytes for a backend that is gone");
+    model_bytes_add(&model->backend.sent, bytes, length);
     while (backend_step(model))
         ;
 }
 
 void smtp_model_backend_sent(struct smtp_model *model, const char *bytes, size_t length)
 {
-    bytes_add(&model->backend.replies, bytes, length);
+    model_bytes_add(&model->backend.replies, bytes, length);
     backend_hear(model);
 }
 
@@ -663,7 +494,7 @@ struct smtp_model *smtp_model_new(const struct smtp_model_rules *rules)
 {
     struct smtp_model *model = calloc(1, sizeof(*model));
 
-    require(model != NULL, "out of memory");
+    model_require(model != NULL, "out of memory");
     model->rules = *rules;
     return model;
 }
@@ -683,16 +514,19 @@ void smtp_model_free(struct smtp_model *model)
 
 void smtp_model_secured(struct smtp_model *model, bool implicit)
 {
-    require(implicit ? !model->greeted : model->client.place == PLACE_WAIT, "TLS out of its turn");
-    require(!model->tls, "TLS within TLS");
-    require(bytes_length(&model->client.sent) == 0, "cleartext is left over behind STARTTLS");
+    model_require(implicit ? !model->greeted : model->client.place == PLACE_WAIT,
+                  "TLS out of its turn");
+    model_require(!model->tls, "TLS within TLS");
+    model_require(model_bytes_length(&model->client.sent) == 0,
+                  "cleartext is left over behind STARTTLS");
     model->tls = true;
     model->client.place = PLACE_COMMAND;
 }
 
 void smtp_model_finish(const struct smtp_model *model)
 {
-    require(bytes_length(&model->client.replies) == 0, "the last reply is not complete");
+    model_require(model_bytes_length(&model->client.replies) == 0,
+                  "the last reply is not complete");
 }
 
 size_t smtp_model_delivered(const struct smtp_model *model)

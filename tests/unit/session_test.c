@@ -27,7 +27,9 @@ enum step_kind {
     REFUSED, /* it cannot be opened */
     GONE,    /* the backend closes */
     CLIENT_GONE,
-    TLS, /* the handshake is done */
+    CLIENT_DEAF, /* it has gone for good */
+    LOST,        /* the session is "lost", goes on ("no"), or has only "answers" to wait for */
+    TLS,         /* the handshake is done */
     ENDS /* the session wants to be closed now (TEXT "linger" or "close"), or goes on ("no") */
 };
 
@@ -121,6 +123,11 @@ static const char *ending_name(enum session_ending ending)
     return ending == SESSION_GOES_ON ? "no" : ending == SESSION_CLOSE ? "close" : "linger";
 }
 
+static const char *lost_name(const struct session *session)
+{
+    return session_is_lost(session) ? "lost" : session_only_answers(session) ? "answers" : "no";
+}
+
 /* The backend has been sent everything; it is kept for GETS. */
 static void take_all(struct relay *relay)
 {
@@ -166,6 +173,13 @@ static void run_step(struct fixture *fixture, const struct step *step, const cha
     case CLIENT_GONE:
         session_client_eof(session);
         break;
+    case CLIENT_DEAF:
+        session_client_deaf(session);
+        break;
+    case LOST:
+        if (strcmp(lost_name(session), step->text) != 0)
+            fail_msg("%s, step %zu: the client is: %s", name, index, lost_name(session));
+        return;
     case TLS:
         assert_int_equal(session->state, SESSION_STARTTLS);
         session_tls_established(session);
@@ -203,7 +217,7 @@ static void test_front_alone(void **state)
              {TELLS, "501 Syntax: HELO hostname\r\n"}, {CLIENT, "\r\n"},
              {TELLS, "500 5.5.2 Error: bad syntax\r\n"}, {CLIENT, "XCLIENT ADDR=1.2.3.4\r\n"},
              {TELLS, "500 5.5.2 Error: command not recognized\r\n"}, {CLIENT, "QUIT\r\n"},
-             {TELLS, "221 2.0.0 Bye\r\n"}, {GETS, ""}, {ENDS, "close"});
+             {TELLS, "221 2.0.0 Bye\r\n"}, {GETS, ""}, {ENDS, "linger"});
 }
 
 static void test_pipelined_transaction(void **state)
@@ -222,7 +236,7 @@ static void test_pipelined_transaction(void **state)
         {GETS, "A: b\r\n\r\nhello\r\n.\r\n"}, {TELLS, ""}, {BACKEND, "250 queued\r\n"},
         {TELLS, "250 queued\r\n"}, {GETS, "MAIL FROM:<x@y>\r\n"}, {BACKEND, "451 later\r\n"},
         {TELLS, "451 later\r\n"}, {CLIENT, "QUIT\r\n"}, {GETS, "QUIT\r\n"},
-        {BACKEND, "221 bye\r\n"}, {TELLS, "221 bye\r\n"}, {ENDS, "close"});
+        {BACKEND, "221 bye\r\n"}, {TELLS, "221 bye\r\n"}, {ENDS, "linger"});
 }
 
 static void test_starttls_forgets(void **state)
@@ -268,6 +282,82 @@ static void test_auth_exchange(void **state)
              {TELLS, "334 UGFzcw==\r\n"}, {CLIENT, "c2VjcmV0\r\n"}, {GETS, "c2VjcmV0\r\n"},
              {BACKEND, "235 ok\r\n"}, {TELLS, "235 ok\r\n"}, {GONE, ""},
              {TELLS, "421 4.3.2 mx.test Service currently unavailable\r\n"}, {ENDS, "linger"});
+}
+
+#define LINE_100                                                                                   \
+    "QUIT\rAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"  \
+    "AAAAAAAAAAAA"
+#define LINE_1000                                                                                  \
+    LINE_100 LINE_100 LINE_100 LINE_100 LINE_100 LINE_100 LINE_100 LINE_100 LINE_100 LINE_100
+#define IN_AUTH                                                                                    \
+    SAID_EHLO, {CLIENT, "AUTH LOGIN\r\n"}, OPEN_BACKEND("c.test"), {GETS, "AUTH LOGIN\r\n"},       \
+        {BACKEND, "334 VXNlcg==\r\n"}, {TELLS, "334 VXNlcg==\r\n"}, {CLIENT, LINE_1000 LINE_1000}, \
+        {CLIENT, LINE_1000 LINE_1000 LINE_1000 LINE_1000 LINE_1000},                               \
+        {CLIENT, LINE_1000 LINE_1000 LINE_1000 LINE_1000 LINE_1000}, {GETS, ""},                   \
+    {                                                                                              \
+        TELLS, ""                                                                                  \
+    }
+
+/* A response that is too long for gatepost: the backend's exchange ends with the client's. */
+static void test_auth_response_too_long(void **state)
+{
+    (void)state;
+    DIALOGUE(TLS_LEVEL_MAY, IN_AUTH, {CLIENT, LINE_1000}, {CLIENT, LINE_1000}, {GETS, ""},
+             {CLIENT, "NOOP\r"}, {CLIENT, "\nNOOP\r\n"}, {GETS, "*\r\n"}, {TELLS, ""},
+             {BACKEND, "501 5.7.0 Authentication aborted\r\n"},
+             {TELLS, "500 5.5.6 SASL response limit exceeded\r\n"}, {GETS, "NOOP\r\n"},
+             {BACKEND, "250 ok\r\n"}, {TELLS, "250 ok\r\n"}, {CLIENT, "AUTH LOGIN\r\n"},
+             {GETS, "AUTH LOGIN\r\n"}, {BACKEND, "334 VXNlcg==\r\n"}, {TELLS, "334 VXNlcg==\r\n"},
+             {CLIENT, "eA==\r\n"}, {GETS, "eA==\r\n"}, {BACKEND, "235 ok\r\n"},
+             {TELLS, "235 ok\r\n"}, {ENDS, "no"});
+    DIALOGUE(TLS_LEVEL_MAY, IN_AUTH, {CLIENT, LINE_1000 LINE_1000 "\r\n"}, {GETS, "*\r\n"},
+             {BACKEND, "421 4.3.2 bye\r\n"}, {TELLS, "421 4.3.2 bye\r\n"}, {ENDS, "linger"});
+}
+
+/* A backend for which the exchange is not over has another idea of who the client is. */
+static void test_auth_response_too_long_and_the_backend_goes_on(void **state)
+{
+    (void)state;
+    DIALOGUE(TLS_LEVEL_MAY, IN_AUTH, {CLIENT, LINE_1000 "\r\n"}, {GETS, "*\r\n"},
+             {BACKEND, "235 2.7.0 Welcome\r\n"},
+             {TELLS, "421 4.3.2 mx.test Service currently unavailable\r\n"}, {ENDS, "linger"});
+    DIALOGUE(TLS_LEVEL_MAY, IN_AUTH, {CLIENT, LINE_1000 "\r\n"}, {GETS, "*\r\n"},
+             {BACKEND, "334 UGFzcw==\r\n"},
+             {TELLS, "421 4.3.2 mx.test Service currently unavailable\r\n"}, {ENDS, "linger"});
+    DIALOGUE(TLS_LEVEL_MAY, IN_AUTH, {CLIENT, LINE_1000}, {GONE, ""},
+             {TELLS, "421 4.3.2 mx.test Service currently unavailable\r\n"}, {ENDS, "linger"});
+}
+
+#define HEARD_354                                                                                  \
+    SAID_EHLO, {CLIENT, "MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n"}, OPEN_BACKEND("c.test"),   \
+        {GETS, "MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n"},                                    \
+        {BACKEND, "250 m\r\n250 r\r\n354 go\r\n"},                                                 \
+    {                                                                                              \
+        TELLS, "250 m\r\n250 r\r\n354 go\r\n"                                                      \
+    }
+
+/* What a client that has gone is waited for: while it may listen, for answers; else for the verdict
+ * on a message that the backend has got whole, and for nothing else. */
+static void test_who_is_lost(void **state)
+{
+    (void)state;
+    DIALOGUE(TLS_LEVEL_MAY, SAID_EHLO, {CLIENT, "VRFY x\r\n"}, {LOST, "no"}, {CLIENT_GONE, ""},
+             {LOST, "no"}, {CLIENT_DEAF, ""}, {LOST, "lost"});
+    DIALOGUE(TLS_LEVEL_MAY, SAID_EHLO, {CLIENT, "VRFY x\r\n"}, OPEN_BACKEND("c.test"),
+             {GETS, "VRFY x\r\n"}, {CLIENT_GONE, ""}, {LOST, "answers"}, {CLIENT_DEAF, ""},
+             {LOST, "lost"});
+    DIALOGUE(TLS_LEVEL_MAY, HEARD_354, {CLIENT, "A: b\r\n\r\n.\r\nNOOP\r\n"}, {CLIENT_GONE, ""},
+             {LOST, "no"}, {CLIENT_DEAF, ""}, {LOST, "lost"}, {GETS, "A: b\r\n\r\n.\r\n"},
+             {LOST, "no"}, {BACKEND, "250 queued\r\n"}, {LOST, "lost"});
+    DIALOGUE(TLS_LEVEL_MAY, HEARD_354, {CLIENT, "A: b\r\n\r\n.\r"}, {GETS, "A: b\r\n\r\n"},
+             {CLIENT_DEAF, ""}, {LOST, "lost"});
+    DIALOGUE(TLS_LEVEL_MAY, SAID_EHLO,
+             {CLIENT, "MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nBDAT 3\r\n\r\nxBDAT 1 LAST\r\n"},
+             OPEN_BACKEND("c.test"),
+             {GETS, "MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nBDAT 3\r\n\r\nxBDAT 1 LAST\r\n"},
+             {BACKEND, "250 m\r\n250 r\r\n"}, {CLIENT, "y"}, {LOST, "no"}, {CLIENT_DEAF, ""},
+             {LOST, "lost"}, {GETS, "y"}, {LOST, "no"},
+             {BACKEND, "250 part\r\n250 queued\r\n"}, {LOST, "lost"});
 }
 
 static void test_chunks(void **state)
@@ -434,6 +524,9 @@ int main(void)
         cmocka_unit_test(test_starttls_injection),
         cmocka_unit_test(test_encrypt_refuses),
         cmocka_unit_test(test_auth_exchange),
+        cmocka_unit_test(test_auth_response_too_long),
+        cmocka_unit_test(test_auth_response_too_long_and_the_backend_goes_on),
+        cmocka_unit_test(test_who_is_lost),
         cmocka_unit_test(test_chunks),
         cmocka_unit_test(test_chunk_error_is_first),
         cmocka_unit_test(test_backend_dies_in_content),

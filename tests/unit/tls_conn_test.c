@@ -177,11 +177,16 @@ static void test_close(void **state)
             assert_int_equal(tls_conn_read(duel.conn, &byte, 1, &count), TLS_LOST);
             assert_int_equal(tls_conn_errno(duel.conn), ECONNRESET);
             break;
-        case 3: /* close_notify from the server, once */
-            tls_conn_shutdown(duel.conn);
-            assert_true(duel.sent > sent);
+        case 3: /* close_notify from the server, once, whole, as soon as there is room for it */
+            duel.send_limit = sent;
+            assert_int_equal(tls_conn_shutdown(duel.conn), TLS_WANT_WRITE);
+            duel.send_limit += 3;
+            assert_int_equal(tls_conn_shutdown(duel.conn), TLS_WANT_WRITE);
+            duel.send_limit = SIZE_MAX;
+            assert_int_equal(tls_conn_shutdown(duel.conn), TLS_OK);
+            assert_true(duel.sent > sent + 3);
             sent = duel.sent;
-            tls_conn_shutdown(duel.conn);
+            assert_int_equal(tls_conn_shutdown(duel.conn), TLS_OK);
             assert_int_equal(duel.sent, sent);
             assert_int_equal(SSL_read(duel.client, &byte, 1), 0);
             assert_int_equal(SSL_get_error(duel.client, 0), SSL_ERROR_ZERO_RETURN);
