@@ -21,6 +21,8 @@ def typed(text):
 def argument(text):
     """One argument of a macro; never taken for a macro or for punctuation."""
     shown = typed(text)
+    if max(map(len, text.split() or [""])) > 40:
+        shown = re.sub(r"(?<=[:}])(?=.)", r"\\:", shown)
     if len(shown) <= 3 and not shown.startswith("\\"):
         shown = r"\&" + shown
     return f'"{shown}"' if " " in shown else shown
