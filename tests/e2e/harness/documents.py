@@ -1,5 +1,6 @@
 """The examples in the manual pages and in docs/, each with what it is an example of."""
 
+import datetime
 import glob
 import os
 import re
@@ -56,6 +57,11 @@ def examples():
 def example(document, kind, number=1):
     """The text of one of a document's examples of a kind."""
     return [one.text for one in examples() if one.document == document and one.kind == kind][number - 1]
+
+
+def in_the_future(text):
+    """An example with dates that are ahead, whatever the year."""
+    return re.sub(r"20\d\d-06-30", f"{datetime.date.today().year + 1}-06-30", text)
 
 
 def build_pages():
