@@ -118,18 +118,21 @@ int report_command(const struct config *config, const struct report_options *opt
                                .now = time(NULL),
                                .out = out};
     struct policy_table *table = policy_table_load(config, view.now, diag);
-    bool good = false;
+    int status = EX_NOINPUT;
 
     if (table == NULL)
         return EX_CONFIG;
     view.read = ledger_read_open(config, diag);
     if (view.read != NULL) {
+        bool good;
+
         if (options->format == REPORT_HTML && strcmp(options->file, "-") != 0)
             good = write_file(&view, table, options->file, diag);
         else
             good = write_report(&view, table) && fflush(out) == 0;
         ledger_read_close(view.read);
+        status = good ? 0 : 1;
     }
     policy_table_free(table);
-    return good ? 0 : 1;
+    return status;
 }

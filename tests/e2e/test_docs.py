@@ -1,5 +1,6 @@
 """The documentation against the program: every parameter is in both, with the same default."""
 
+import glob
 import os
 import re
 
@@ -38,12 +39,45 @@ def test_defaults_are_documented(defaults):
     assert told == real
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/manual.md"])
+DOCUMENTS = sorted(os.path.relpath(path, ROOT) for pattern in ("*.md", "docs/*.md", "packaging/man/*.[1-8]",
+                                                               "packaging/man/*.in")
+                   for path in glob.glob(os.path.join(ROOT, pattern)))
+# Files, pages and keys that look like parameters.
+NO_PARAMETERS = {"gatepost_cf", "gatepost_tls_policy", "gatepost_policy", "gatepost_failures"}
+# Of Postfix alone, or not honoured, and named as such.
+POSTFIX_ONLY = {"smtpd_tls_dh1024_param_file", "smtpd_tls_dcert_file", "smtpd_tls_loglevel_maps"}
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
 def test_parameters_that_are_mentioned_exist(defaults, name):
     with open(os.path.join(ROOT, name), encoding="utf-8") as file:
-        mentioned = set(re.findall(r"\b(?:gatepost|smtpd_tls)_[a-z]\w*", file.read()))
-    # Of Postfix's alone, named in the text as such.
-    assert mentioned - set(defaults) <= {"gatepost_cf"}
+        mentioned = set(re.findall(r"\b(?:gatepost|smtpd_tls)_[a-z]\w*(?!\w*\(\d)", file.read()))
+    assert mentioned - set(defaults) <= NO_PARAMETERS | POSTFIX_ONLY
+
+
+def anchors(path):
+    """What a link into a document can name."""
+    with open(path, encoding="utf-8") as file:
+        headings = re.findall(r"^#+ (.*)$", file.read(), re.M)
+    return {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("name", [name for name in DOCUMENTS if name.endswith(".md")])
+def test_links_lead_somewhere(name):
+    with open(os.path.join(ROOT, name), encoding="utf-8") as file:
+        links = re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", file.read())
+    for path, anchor in links:
+        target = os.path.join(ROOT, os.path.dirname(name), path) if path else os.path.join(ROOT, name)
+        assert os.path.exists(target), path
+        assert not anchor or anchor in anchors(target), f"{path}#{anchor}"
+
+
+def test_every_document_is_in_the_index():
+    for index in ("README.md", "docs/manual.md"):
+        with open(os.path.join(ROOT, index), encoding="utf-8") as file:
+            text = file.read()
+        names = {os.path.basename(name) for name in DOCUMENTS if name.startswith("docs/")}
+        assert {name for name in names if name not in text} <= {os.path.basename(index)}
 
 
 def test_tests_that_the_promises_name_exist():

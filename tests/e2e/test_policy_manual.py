@@ -1,20 +1,18 @@
-"""docs/tls-policy.md: every example in it is accepted, and does what the text says."""
+"""gatepost_tls_policy(5): every example in it does what the text says (test_examples.py: is accepted)."""
 
-import datetime
 import os
 import re
 
 import pytest
 
+from harness.documents import PAGES, examples, in_the_future
 from harness.table import ask_policy, in_directory, said, use_table
 
-PATH = os.path.join(os.path.dirname(__file__), "../../docs/tls-policy.md")
-with open(PATH, encoding="utf-8") as file:
-    # Whatever the year, the dates in it are in the future.
-    TEXT = re.sub(r"20\d\d-06-30", f"{datetime.date.today().year + 1}-06-30", file.read())
-EXAMPLES = re.findall(r"^```(\S+)\n(.*?)^```$", TEXT, re.M | re.S)
-TABLES = [text for kind, text in EXAMPLES if kind == "table"]
-SETTINGS = [text for kind, text in EXAMPLES if kind == "gatepost.cf"]
+PATH = os.path.join(PAGES, "gatepost_tls_policy.5")
+with open(PATH, encoding="ascii") as page:
+    TEXT = page.read()
+EXAMPLES = [one for one in examples() if one.document.endswith("gatepost_tls_policy.5")]
+TABLES = [in_the_future(one.text) for one in EXAMPLES if one.kind == "table"]
 
 
 @pytest.fixture
@@ -23,35 +21,14 @@ def configured(make_gatepost, backend):
     return make_gatepost(backend.endpoint, start=False, smtpd_tls_fingerprint_digest="sha256")
 
 
-def loads(daemon, table):
-    """Takes the table and complains of nothing in it."""
-    result = in_directory(use_table(daemon, table), "check")
-    assert result.returncode == 0, result
-    assert "tls_policy.cidr" not in said(result), result
-
-
 def test_there_are_examples():
-    assert len(TABLES) >= 5 and len(SETTINGS) >= 2 and len(EXAMPLES) == len(TABLES) + len(SETTINGS)
-
-
-@pytest.mark.parametrize("table", TABLES, ids=range(len(TABLES)))
-def test_tables(configured, table):
-    loads(configured, table)
-
-
-@pytest.mark.parametrize("settings", SETTINGS, ids=range(len(SETTINGS)))
-def test_settings(configured, settings):
-    use_table(configured, TABLES[0])
-    with open(configured.path("gatepost.cf"), "a", encoding="ascii") as config:
-        config.write(settings.replace("/etc/gatepost", configured.directory))
-    result = in_directory(configured, "check")
-    assert result.returncode == 0, result
+    assert len(TABLES) >= 5
 
 
 def test_the_first_example(configured):
     """The table of addresses under it."""
     use_table(configured, TABLES[0])
-    rows = re.findall(r"^\| ([0-9a-f.:]+) \| (\w+) \| (\w+) \|$", TEXT, re.M)
+    rows = re.findall(r"^\.It ([0-9a-f.:]+) Ta (\w+) Ta (\w+)$", TEXT, re.M)
     assert len(rows) == 6
     for address, line, level in rows:
         answer = ask_policy(configured, address)
@@ -83,5 +60,5 @@ def test_attributes_are_all_there(configured):
     """Those that the program lists when one is misspelt are those of the manual."""
     use_table(configured, ["192.0.2.1 may nonsense=x"])
     listed = re.search(r"allowed are (.*)", said(in_directory(configured, "check")), re.I)[1]
-    documented = re.findall(r"^\| `(\w+)=` \|", TEXT, re.M)
+    documented = re.findall(r"^\.It Cm (\w+)=$", TEXT, re.M)
     assert sorted(re.findall(r"\w+(?==)|\b(?!and\b)\w+", listed.replace("=", " "))) == sorted(documented)

@@ -254,11 +254,11 @@ def test_wrong_usage(make_gatepost, backend, options):
 
 def test_nothing_to_read(make_gatepost, backend):
     daemon = make_gatepost(backend.endpoint, start=False)
-    assert "there is none yet" in report(daemon, status=1)
+    assert "there is none yet" in report(daemon, status=66)
     os.mkdir(os.path.dirname(daemon.ledger_path))
     with open(daemon.ledger_path, "wb") as file:
         file.write(b"no database" * 1000)
-    assert "ledger.db" in report(daemon, status=1)
+    assert "ledger.db" in report(daemon, status=66)
     daemon.write_config(smtpd_tls_policy_maps="cidr:/nowhere")
     assert "/nowhere" in report(daemon, status=78)
 

@@ -64,9 +64,11 @@ class PrivatePostfix:
     def _control(self, command):
         subprocess.run([_SCRIPT, command, self.directory], check=True)
 
-    def start(self, services=()):
-        """Makes it and starts it, with more lines of master.cf."""
+    def start(self, services=(), settings=""):
+        """Makes it and starts it, with more lines of master.cf and main.cf."""
         self._control("create")
+        with open(os.path.join(self.directory, "etc/main.cf"), "a", encoding="ascii") as file:
+            file.write(settings)
         with open(os.path.join(self.directory, "etc/master.cf"), "a", encoding="ascii") as file:
             service = "inet n - n - - smtpd"
             file.write(f"127.0.0.1:{self.proxy_port} {service}{_PROXY}\n"
