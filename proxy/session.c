@@ -171,6 +171,11 @@ void session_last_words(struct session *session, enum session_ending ending, con
     session->requests++;
 }
 
+enum session_ending session_goodbye(const struct session *session)
+{
+    return session->tls ? SESSION_CLOSE_LINGER : SESSION_CLOSE;
+}
+
 void session_last_nothing(struct session *session)
 {
     session->state = SESSION_ENDING;

@@ -39,8 +39,9 @@ enum session_state {
 
 enum session_ending {
     SESSION_GOES_ON,
-    SESSION_CLOSE,       /* after the last reply is sent; the client is not worth waiting for */
-    SESSION_CLOSE_LINGER /* the same, but what the client still sends must not destroy that reply */
+    SESSION_CLOSE,       /* after the last reply is sent, unless the client has sent more already */
+    SESSION_CLOSE_LINGER /* the same, and what the client may still send must not destroy that reply
+                          */
 };
 
 struct session_count {

@@ -261,7 +261,8 @@ static void backend_verdict(struct session *session, const struct session_reply 
 static void backend_bye(struct session *session, const struct session_reply *arrived)
 {
     session_backend_pass_on(session, arrived, SMTP_QUIT);
-    backend_end_session(session);
+    session->state = SESSION_ENDING;
+    session->ending = session_goodbye(session);
 }
 
 /* The reply to a command that is simply passed on; what it means for the transaction. */
@@ -458,7 +459,7 @@ void session_backend_eof(struct session *session, int error)
 
     if (head != NULL && head->kind == EXPECT_QUIT && relay->queue_length == 1) {
         session_drop_relay(session);
-        session_last_words(session, SESSION_CLOSE_LINGER, "221 2.0.0 Bye");
+        session_last_words(session, session_goodbye(session), "221 2.0.0 Bye");
         session_count_ok(session, SMTP_QUIT);
     } else if (relay->state == RELAY_READY && head == NULL && !session->transaction &&
                !session->authenticated && session->state == SESSION_COMMAND) {

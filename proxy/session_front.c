@@ -176,7 +176,7 @@ static enum session_verdict front_simple(struct session *session,
         session_forward(session, command, buffer_data(&session->client_in), command->length,
                         command->verb == SMTP_QUIT ? EXPECT_QUIT : EXPECT_REPLY);
     } else if (command->verb == SMTP_QUIT) {
-        session_last_words(session, SESSION_CLOSE_LINGER, "221 2.0.0 Bye");
+        session_last_words(session, session_goodbye(session), "221 2.0.0 Bye");
         session_count_ok(session, SMTP_QUIT);
     } else {
         session_answer(session, command->verb, "250 2.0.0 Ok\r\n");

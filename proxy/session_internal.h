@@ -42,6 +42,10 @@ void session_answer(struct session *session, enum smtp_verb verb, const char *te
 void session_last_words(struct session *session, enum session_ending ending, const char *format,
                         ...) __attribute__((format(printf, 3, 4)));
 
+/* How a session ends after QUIT: a client has nothing more to say then, but over TLS it answers
+ * close_notify with its own (RFC 5246 section 7.2.1). */
+enum session_ending session_goodbye(const struct session *session);
+
 /* End without a word: nothing can be said before TLS. */
 void session_last_nothing(struct session *session);
 
