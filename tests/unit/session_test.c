@@ -217,7 +217,7 @@ static void test_front_alone(void **state)
              {TELLS, "501 Syntax: HELO hostname\r\n"}, {CLIENT, "\r\n"},
              {TELLS, "500 5.5.2 Error: bad syntax\r\n"}, {CLIENT, "XCLIENT ADDR=1.2.3.4\r\n"},
              {TELLS, "500 5.5.2 Error: command not recognized\r\n"}, {CLIENT, "QUIT\r\n"},
-             {TELLS, "221 2.0.0 Bye\r\n"}, {GETS, ""}, {ENDS, "linger"});
+             {TELLS, "221 2.0.0 Bye\r\n"}, {GETS, ""}, {ENDS, "close"});
 }
 
 static void test_pipelined_transaction(void **state)
@@ -236,7 +236,7 @@ static void test_pipelined_transaction(void **state)
         {GETS, "A: b\r\n\r\nhello\r\n.\r\n"}, {TELLS, ""}, {BACKEND, "250 queued\r\n"},
         {TELLS, "250 queued\r\n"}, {GETS, "MAIL FROM:<x@y>\r\n"}, {BACKEND, "451 later\r\n"},
         {TELLS, "451 later\r\n"}, {CLIENT, "QUIT\r\n"}, {GETS, "QUIT\r\n"},
-        {BACKEND, "221 bye\r\n"}, {TELLS, "221 bye\r\n"}, {ENDS, "linger"});
+        {BACKEND, "221 bye\r\n"}, {TELLS, "221 bye\r\n"}, {ENDS, "close"});
 }
 
 static void test_starttls_forgets(void **state)
