@@ -15,7 +15,7 @@
 
 #include "policy/config.h"
 
-#define LEDGER_VERSION 1
+#define LEDGER_VERSION 2
 #define LEDGER_DIRECTORY "ledger" /* below gatepost_state_directory */
 #define LEDGER_FILE "ledger.db"
 #define LEDGER_PATH_MAX 4096
