@@ -49,13 +49,20 @@ static bool same_peer(const struct prefix *left, const struct prefix *right)
            left->address.high == right->address.high && left->address.low == right->address.low;
 }
 
+static bool same_place(const struct finding *left, const struct finding *right)
+{
+    return strcmp(left->place != NULL ? left->place : "",
+                  right->place != NULL ? right->place : "") == 0;
+}
+
 void findings_add(struct findings *findings, const struct finding *finding)
 {
     for (size_t i = findings->count; i > 0; i--) {
         struct finding *other = &findings->list[i - 1];
         if (!same_peer(&other->prefix, &finding->prefix))
             break;
-        if (other->change == finding->change && fate_same(&other->before, &finding->before) &&
+        if (other->change == finding->change && same_place(other, finding) &&
+            fate_same(&other->before, &finding->before) &&
             fate_same(&other->after, &finding->after)) {
             other->sessions += finding->sessions;
             other->messages += finding->messages;

@@ -77,8 +77,8 @@ def fill(path, peers, hellos):
         ((number + 1, struct.pack("!I", 0x0B000000 + 7 * number), _V1, _V1,
           f"mx{number}.example".encode()) for number in range(peers)))
     database.executemany(
-        "INSERT INTO peer_hello(peer, hello, established, failed, messages, first, last)"
-        " VALUES(?, ?, 15, 5, 10, ?, ?)",
+        "INSERT INTO peer_hello(peer, hello, listener, established, failed, messages, first, last)"
+        " VALUES(?, ?, 0, 15, 5, 10, ?, ?)",
         ((number + 1, number % hellos + 1 if number < hellos else
           1 + int(hellos * rng.random() ** 3), _V1, _V1) for number in range(peers)))
     database.commit()
