@@ -246,7 +246,7 @@ enum ledger_opened ledger_schema_open_readonly(const char *path, sqlite3 **db, c
                          version, LEDGER_VERSION);
     else if (opened == LEDGER_OPENED && version < LEDGER_VERSION)
         opened =
-            because(LEDGER_FAILED, why, "its version is %d; a running gatepost brings it up to %d",
+            because(LEDGER_OLDER, why, "its version is %d; a running gatepost brings it up to %d",
                     version, LEDGER_VERSION);
     return finish(opened, db);
 }

@@ -246,6 +246,23 @@ def test_html_replaces_a_page_at_once(daemon):
     assert "cannot be written: No such file" in error
 
 
+def test_lines_that_change(daemon):
+    """Who needs which line stays known when the table is edited: it moves, changes, goes."""
+    def found(*lines):
+        use_table(daemon, lines)
+        policies = {row["line"]: row for row in report_json(daemon)["policies"]}
+        return policies[f"{EXEMPT}/32 may protocols=>=TLSv1 ciphers=medium"]
+    line = found("# new", "192.0.2.0/24 encrypt", f"{EXEMPT} may ciphers=medium protocols=>=TLSv1")
+    assert line["state"] == "present" and line["policy"].endswith("tls_policy.cidr, line 3")
+    line = found(f"{EXEMPT} encrypt")
+    assert (line["state"], line["now"]) == ("changed", "encrypt")
+    assert "(now: encrypt)" in report(daemon)
+    line = found("192.0.2.0/24 encrypt", "# nothing")
+    assert line["state"] == "gone" and line["policy"].endswith("tls_policy.cidr")
+    assert "(not in the table today)" in report(daemon)
+    assert "not in the table today" in Page(report(daemon, "--html", "-")).cells
+
+
 @pytest.mark.parametrize("options", [
     ["--since", "yesterday"], ["--since", "2026-02-30"], ["--peer", "example.org"],
     ["--protocol", "SSLv3"], ["--limit", "0"], ["--json", "--csv"], ["word"], ["--nothing"]],
