@@ -132,7 +132,9 @@ def test_prediction_comes_true_for_mail_servers(make):
         answer = by_peer(simulate(first, "-c", second.directory, "--all"))
         second.start()
         live = Ledger(second.ledger_path)
-        for kind, row in zip(kinds, visit(second, live, kinds)):
+        for kind in kinds:
+            kind.run(second.address, source_of(kind))
+            row = live.wait_more(source_of(kind), None, sessions=1)
             [finding] = answer[source_of(kind)]
             check_prediction(kind, finding, live, row)
         second.stop()
@@ -211,6 +213,22 @@ def test_levels(make):
     answer = simulate(daemon, "-o", "smtpd_tls_ask_ccert=yes", "-o", "smtpd_tls_req_ccert=yes", "-o",
                       "smtpd_tls_security_level=encrypt", status=1)
     assert "client certificate" in by_peer(answer)[source_of(KINDS[0])][0]["then"]["text"]
+
+
+def test_summary_and_order(make):
+    """A long list is summed up first; who is equal stands in the order of addresses."""
+    daemon = make()
+    ledger = Ledger(daemon.ledger_path)
+    sources = ["127.0.1.2", "127.0.0.3", "127.1.0.1", "127.0.0.20", "127.0.2.1", "127.0.0.4"]
+    for source in sources:
+        CLEARTEXT.run(daemon.address, source)
+    for source in sources:
+        ledger.wait_peer(source, messages=1)
+    text = in_directory(daemon, "simulate", "-o", "smtpd_tls_security_level=encrypt").stdout
+    assert re.match(r"Would be lost: 6, with 6 messages in 6 sessions\n +6, with 6 messages: refused: "
+                    r"TLS is required\n\n", text), text
+    assert re.findall(r"^  (127\.[0-9.]+) ", text, re.M) == \
+        ["127.0.0.3", "127.0.0.4", "127.0.0.20", "127.0.1.2", "127.0.2.1", "127.1.0.1"]
 
 
 def test_gained(make):

@@ -61,6 +61,19 @@ class Ledger:
         except AssertionError:
             raise AssertionError(f"{address}: {self.peer(address)}, not {counts}") from None
 
+    def wait_more(self, address, before, **counts):
+        """Waits until the peer's counts are at least so much more than in the row BEFORE (None: there
+        was none), for clients that try more than once; returns its row."""
+        def found():
+            row = self.peer(address)
+            return row if row and all(row[name] >= (before[name] if before else 0) + more
+                                      for name, more in counts.items()) else None
+        try:
+            return wait_until(found, "it")
+        except AssertionError:
+            raise AssertionError(f"{address}: {self.peer(address)}, not {counts} more than "
+                                 f"{before}") from None
+
     def tls(self, peer):
         """What protected a peer's sessions."""
         return self.rows(_TLS, peer["id"])
