@@ -62,7 +62,7 @@ echo opensmtpd.example >/etc/mailname
 smtpd -d -f "$1" >"$2" 2>&1 &
 until [ -S /var/run/smtpd.sock ] || ! kill -0 $!; do sleep 0.1; done
 sendmail -f a@client.example someone@gatepost.test
-until grep -q ' result=' "$2" || ! kill -0 $!; do sleep 0.1; done
+until grep -q 'mta delivery .* result=' "$2" || ! kill -0 $!; do sleep 0.1; done
 kill $!
 wait
 """
