@@ -40,7 +40,7 @@ def _columns(seen):
     }
 
 
-def _judge(row, jobs, seen):
+def _judge(site, row, jobs, seen):
     row.can = _columns(seen)
     for column in COLUMNS:
         if row.can[column] == (column in row.peer.cannot):
@@ -52,7 +52,7 @@ def _judge(row, jobs, seen):
         if one.address != expected:
             row.wrong.append(f"{job.kind.name}: the backend saw {one.address}, not {expected}")
         if not one.intact:
-            row.wrong.append(f"{job.kind.name}: the content was changed")
+            row.wrong.append(f"{job.kind.name}: the content was changed: {site.arrived(job)}")
         if not one.protocol:
             row.wrong.append(f"{job.kind.name}: no TLS")
 
@@ -71,7 +71,8 @@ def attempt(site, peer):
     place = Place(site, peer.key)
     try:
         peer.send(place, jobs)
-        _judge(row, jobs, {job.kind.name: site.seen(job) for job in jobs})
+        alters = peer.alters or (lambda body: body)
+        _judge(site, row, jobs, {job.kind.name: site.seen(job, alters(job.body)) for job in jobs})
     except Exception:  # pylint: disable=broad-except
         row.wrong.append(traceback.format_exc() + place.logs())
     return row

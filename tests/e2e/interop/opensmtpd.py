@@ -5,10 +5,9 @@ import os
 from harness.ports import free_port
 from harness.unpacked import environment, unpack, version
 from harness.wait import wait_until
-from harness.client import Client
 
 from .namespace import namespace, owner
-from .peer import Peer, inject
+from .peer import Peer, greets, inject
 
 
 def serve(place, port, text):
@@ -23,15 +22,7 @@ def serve(place, port, text):
               (os.path.join(root, "usr/libexec/opensmtpd"), "/usr/libexec/opensmtpd")]
     place.spawn(*namespace(place, *mounts), os.path.join(root, "usr/sbin/smtpd"), "-d", "-f", config,
                 env=environment())
-    wait_until(lambda: _greets(port), f"OpenSMTPD's start: {place.logs()}")
-
-
-def _greets(port):
-    try:
-        with Client(("127.0.0.1", port), "127.0.0.1") as client:
-            return client.greeting.code == 220
-    except OSError:
-        return False
+    wait_until(lambda: greets(port), f"OpenSMTPD's start: {place.logs()}")
 
 
 def _rules(job):

@@ -17,7 +17,8 @@ _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 class Peer:
     """A client. version() raises Missing if it is not here. send(place, jobs) delivers the messages,
     one after another, each in a session of its own. cannot: why, by column. local: it does not
-    choose the address that it comes from."""
+    choose the address that it comes from. alters(body) is what it makes of a message by a fault of
+    its own, which its docstring explains."""
 
     key: str  # a word
     name: str
@@ -25,6 +26,7 @@ class Peer:
     send: Callable
     cannot: dict = field(default_factory=dict)
     local: str = ""
+    alters: Callable = None
 
 
 class Place:
@@ -104,3 +106,12 @@ def inject(port, job):
         client.send(job.message.replace(b"\n.", b"\n..").replace(b"\n", b"\r\n") + b".\r\n")
         assert client.reply().code == 250
         client.quit()
+
+
+def greets(port):
+    """Whether a mail server answers there."""
+    try:
+        with Client(("127.0.0.1", port), "127.0.0.1") as client:
+            return client.greeting.code == 220
+    except OSError:
+        return False

@@ -4,7 +4,7 @@ import os
 
 from harness.unpacked import environment, unpack, version
 
-from .namespace import namespace, owner
+from .namespace import namespace
 from .peer import Peer
 
 _MC = """divert(-1)
@@ -19,7 +19,6 @@ define(`ALIAS_FILE', `')dnl
 define(`confCW_FILE', `')dnl
 define(`confCT_FILE', `')dnl
 define(`confTRUSTED_USER', `root')dnl
-define(`confRUN_AS_USER', `')dnl
 define(`confCACERT', `{trust}')dnl
 define(`confCACERT_PATH', `{directory}')dnl
 define(`confDONT_BLAME_SENDMAIL', `GroupReadableKeyFile,GroupWritableDirPathSafe,WorldWritableIncludeFile')dnl
@@ -51,7 +50,6 @@ def _configure(place, job):
 def _send(place, jobs):
     os.makedirs(place.path("queue"), 0o700)
     place.write("switch", "hosts files\naliases files\npasswd files\n")
-    os.chown(place.path("queue"), owner("smmta"), owner("smmsp"))
     program = os.path.join(unpack("sendmail-bin"), "usr/libexec/sendmail/sendmail")
     for job in jobs:
         output = place.run(*namespace(place), program, "-C", _configure(place, job), "-Am", "-i",

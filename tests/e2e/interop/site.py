@@ -79,19 +79,19 @@ class Site(contextlib.ExitStack):
     def _commands(self, job):
         """The MAIL command, and the one that brought the message."""
         commands, sessions = [], {}
-        token = "RCPT TO:<" + job.token
+        token = "rcpt to:<" + job.token
         for match in re.finditer(r"smtpd\[(\d+)\]: < \S+: (.*)", self.postfix.log()):
             session, command = match[1], match[2]
             if command.upper().startswith("MAIL"):
                 sessions[session] = [command]
-            elif token in command and session in sessions:
+            elif command.lower().startswith(token) and session in sessions:
                 commands = sessions[session]
             elif command.upper().startswith(("DATA", "BDAT")) and session in sessions:
                 sessions[session].append(command)
         return commands
 
-    def seen(self, job):
-        """What came of it."""
+    def seen(self, job, body):
+        """What came of it, and whether this body arrived."""
         message = self.arrived(job)
         mail, transfer = wait_until(lambda: self._commands(job)[:2], "the log of its session")
         received, ours, _ = split_delivered(message)
@@ -100,4 +100,4 @@ class Site(contextlib.ExitStack):
                     protocol is not None and protocol[1] == "TLSv1.3"
                     and "server-signature" not in ours.protection,
                     _PEER.search(received)[1], mail, transfer.upper().startswith("BDAT"),
-                    job.body in message)
+                    body in message)

@@ -64,5 +64,5 @@ PEERS = [
          {"BDAT": _NO_BDAT, "resumed": _NO_STORE, "8BITMIME": _NO_BODY, "SMTPUTF8": _NO_UTF8},
          local="cannot be told"),
     Peer("esmtp", "esmtp (libESMTP, OpenSSL)", lambda: version("esmtp"), _esmtp,
-         {"BDAT": _NO_BDAT, "resumed": _NO_STORE, "SMTPUTF8": _NO_UTF8}, local="cannot be told"),
+         {"resumed": _NO_STORE, "SMTPUTF8": _NO_UTF8}, local="cannot be told"),
 ]
