@@ -43,6 +43,30 @@ remote:
   tls_verify_cert_hostnames =
   tls_resumption_hosts = *
 """
+_BACKEND = """
+daemon_smtp_ports = {port}
+local_interfaces = 127.0.0.1
+hosts_proxy = 127.0.0.1
+pid_file_path = {directory}/pid
+tls_advertise_hosts =
+chunking_advertise_hosts = *
+smtputf8_advertise_hosts = *
+acl_smtp_rcpt = all
+rfc1413_query_timeout = 0s
+begin acl
+all:
+  accept
+begin routers
+keep:
+  driver = accept
+  transport = store
+begin transports
+store:
+  driver = appendfile
+  maildir_format
+  directory = {directory}/mail
+  user = Debian-exim
+"""
 
 
 def _program():
@@ -55,6 +79,14 @@ def _configure(place, name, text):
         os.chown(directory, owner("Debian-exim"), owner("Debian-exim"))
     return place.write(name, (_COMMON + text).replace("{directory}", place.directory)
                        .replace("{trust}", place.trust).replace("{program}", _program()))
+
+
+def backend(place, _):
+    """A server that stores what it gets in PLACE/mail; returns where it is."""
+    port = free_port()
+    config = _configure(place, "server.conf", _BACKEND.replace("{port}", str(port)))
+    place.spawn(*namespace(place), _program(), "-C", config, "-bdf", env=environment())
+    return f"inet:127.0.0.1:{port}"
 
 
 def _send(place, jobs):

@@ -1,17 +1,18 @@
 """OpenSMTPD, with OpenSSL: as a client, and as a backend that is told of clients by PROXY headers."""
 
 import os
+import shutil
 
 from harness.ports import free_port
 from harness.unpacked import environment, unpack, version
 from harness.wait import wait_until
 
-from .namespace import namespace, owner
+from .namespace import namespace
 from .peer import Peer, greets, inject
 
 
-def serve(place, port, text):
-    """Starts it with this configuration, and waits until it listens on the port."""
+def serve(place, text):
+    """Starts it with this configuration."""
     root = unpack("opensmtpd")
     config = place.write("smtpd.conf", text)
     for name in ("libexec", "spool"):
@@ -22,7 +23,17 @@ def serve(place, port, text):
               (os.path.join(root, "usr/libexec/opensmtpd"), "/usr/libexec/opensmtpd")]
     place.spawn(*namespace(place, *mounts), os.path.join(root, "usr/sbin/smtpd"), "-d", "-f", config,
                 env=environment())
-    wait_until(lambda: greets(port), f"OpenSMTPD's start: {place.logs()}")
+
+
+def backend(place, _):
+    """A server that stores what it gets in PLACE/mail; returns where it is."""
+    port = free_port()
+    os.makedirs(place.path("mail"))
+    shutil.chown(place.path("mail"), "nobody", "nogroup")
+    serve(place, f'listen on 127.0.0.1 port {port} hostname mx.gatepost.test proxy-v2\n'
+          f'action "keep" maildir "{place.path("mail")}" virtual {{ "@" = nobody }}\n'
+          'match from any for any action "keep"\n')
+    return f"inet:127.0.0.1:{port}"
 
 
 def _rules(job):
@@ -34,8 +45,9 @@ def _rules(job):
 
 def _send(place, jobs):
     port = free_port()
-    serve(place, port, f"listen on 127.0.0.1 port {port}\n"
+    serve(place, f"listen on 127.0.0.1 port {port}\n"
           + "".join(line for job in jobs for line in _rules(job)))
+    wait_until(lambda: greets(port), f"OpenSMTPD's start: {place.logs()}")
     for job in jobs:
         inject(port, job)
         place.site.arrived(job)

@@ -71,11 +71,11 @@ def _send(place, jobs):
         place.site.arrived(job)
 
 
-def _version():
+def postfix_version():
     if not shutil.which("postconf", path="/usr/sbin:/usr/bin:/sbin"):
         raise Missing("postfix is not installed (packaging/install-deps interop)")
     return first_match("mail_version = (.*)", "postconf", "mail_version")
 
 
-PEERS = [Peer(f"postfix-{level}", f"Postfix smtp(8), `{level}`", _version, _send,
+PEERS = [Peer(f"postfix-{level}", f"Postfix smtp(8), `{level}`", postfix_version, _send,
               {"BDAT": "announces CHUNKING as a server only"}) for level in _LEVELS]

@@ -18,6 +18,9 @@ from harness.wait import wait_until
 
 from .job import Job, Seen
 
+_POSTSCREEN = " -o postscreen_upstream_proxy_protocol=haproxy -o postscreen_greet_wait=1s" \
+              " -o postscreen_greet_action=enforce" \
+              " -o postscreen_cache_map=btree:$data_directory/postscreen"
 _PEER = re.compile(r"from \S+ \(\S+ \[([^]]+)\]\)")
 
 
@@ -45,6 +48,7 @@ class Site(contextlib.ExitStack):
         self.callback(shutil.rmtree, self.postfix.directory, ignore_errors=True)
         self._lock = threading.Lock()
         self.ports = {}
+        self.postscreen_port = free_port()
         self.gatepost = None
 
     def start(self):
@@ -52,7 +56,9 @@ class Site(contextlib.ExitStack):
         port, tls12 = free_port(), free_port()
         self.callback(self.postfix.stop)
         self.postfix.start([f"127.0.0.1:{port} inet n - n - - smtpd -v"
-                            " -o smtpd_upstream_proxy_protocol=haproxy"])
+                            " -o smtpd_upstream_proxy_protocol=haproxy",
+                            f"127.0.0.1:{self.postscreen_port} inet n - n - 1 postscreen{_POSTSCREEN}",
+                            "smtpd pass - - n - - smtpd"])
         self.gatepost = Gatepost(self.directory, self.certificate, f"inet:127.0.0.1:{port}")
         self.ports = {"any": self.gatepost.port, "tls12": tls12, "ipv6": self.gatepost.port6}
         listeners = self.gatepost.parameters["gatepost_listen"]
