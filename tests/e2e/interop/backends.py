@@ -152,7 +152,7 @@ def attempt(site, server):
     except Missing as missing:
         row.skipped = str(missing)
         return row
-    place = Place(site, "to-" + server.key)
+    place, daemon = Place(site, "to-" + server.key), None
     try:
         endpoint = server.start(place, server.told)
         wait_until(lambda: _serves(endpoint), f"{server.name}'s start: {place.logs()}")
@@ -162,5 +162,5 @@ def attempt(site, server):
         daemon.start()
         _try(row, place, daemon, f"127.0.9.{SERVERS.index(server) + 1}")
     except Exception:  # pylint: disable=broad-except
-        row.wrong.append(traceback.format_exc() + place.logs())
+        row.wrong.append(traceback.format_exc() + place.logs() + (daemon.output() if daemon else ""))
     return row
