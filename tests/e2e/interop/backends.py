@@ -33,6 +33,7 @@ class Server:
     told: str  # gatepost_backend_protocol
     version: Callable
     start: Callable
+    setting: str  # what makes it believe gatepost
     cannot: dict = field(default_factory=dict)
     postfix: bool = False
 
@@ -48,26 +49,31 @@ class Row:
     wrong: list = field(default_factory=list)
 
 
-def _postfix(key, name, told, endpoint):
-    return Server(key, name, told, postfix_version, lambda place, _: endpoint(place.site), postfix=True)
+def _postfix(key, name, told, endpoint, setting="smtpd_upstream_proxy_protocol = haproxy"):
+    return Server(key, name, told, postfix_version, lambda place, _: endpoint(place.site), setting,
+                  postfix=True)
 
 
 SERVERS = [
     _postfix("smtpd-2", "Postfix smtpd(8), TCP", "proxy2", lambda site: site.postfix.proxy_endpoint),
     _postfix("smtpd-1", "Postfix smtpd(8), TCP", "proxy1", lambda site: site.postfix.proxy_endpoint),
-    _postfix("smtpd-x", "Postfix smtpd(8), TCP", "xclient", lambda site: site.postfix.xclient_endpoint),
+    _postfix("smtpd-x", "Postfix smtpd(8), TCP", "xclient", lambda site: site.postfix.xclient_endpoint,
+             "smtpd_authorized_xclient_hosts = 127.0.0.1"),
     _postfix("smtpd-unix", "Postfix smtpd(8), UNIX socket", "proxy2",
              lambda site: site.postfix.unix_endpoint),
     _postfix("postscreen", "Postfix postscreen(8), TCP", "proxy2",
-             lambda site: f"inet:127.0.0.1:{site.postscreen_port}"),
-    Server("exim-2", "Exim, TCP", "proxy2", lambda: version("exim4-daemon-heavy"), exim.backend),
-    Server("exim-1", "Exim, TCP", "proxy1", lambda: version("exim4-daemon-heavy"), exim.backend),
+             lambda site: f"inet:127.0.0.1:{site.postscreen_port}",
+             "postscreen_upstream_proxy_protocol = haproxy"),
+    Server("exim-2", "Exim, TCP", "proxy2", lambda: version("exim4-daemon-heavy"), exim.backend,
+           "hosts_proxy = 127.0.0.1"),
+    Server("exim-1", "Exim, TCP", "proxy1", lambda: version("exim4-daemon-heavy"), exim.backend,
+           "hosts_proxy = 127.0.0.1"),
     Server("opensmtpd-2", "OpenSMTPD, TCP", "proxy2", lambda: version("opensmtpd"), opensmtpd.backend,
-           {"BDAT": "does not announce it", "SMTPUTF8": "does not announce it"}),
+           "listen on 127.0.0.1 port 10025 proxy-v2", {"BDAT": "does not announce it", "SMTPUTF8": "does not announce it"}),
     Server("haraka-1", "Haraka, TCP", "proxy1", haraka.haraka_version, haraka.backend,
-           {"BDAT": "does not announce it"}),
+           "hosts[] = 127.0.0.1 below [haproxy] in connection.ini", {"BDAT": "does not announce it"}),
     Server("haraka-x", "Haraka, TCP", "xclient", haraka.haraka_version, haraka.backend,
-           {"BDAT": "does not announce it"}),
+           "xclient in config/plugins", {"BDAT": "does not announce it"}),
 ]
 
 
@@ -161,6 +167,8 @@ def attempt(site, server):
         site.callback(daemon.stop)
         daemon.start()
         _try(row, place, daemon, f"127.0.9.{SERVERS.index(server) + 1}")
+    except Missing as missing:
+        row.skipped = str(missing)
     except Exception:  # pylint: disable=broad-except
         row.wrong.append(traceback.format_exc() + place.logs() + (daemon.output() if daemon else ""))
     return row

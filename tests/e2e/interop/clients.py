@@ -73,6 +73,8 @@ def attempt(site, peer):
         peer.send(place, jobs)
         alters = peer.alters or (lambda body: body)
         _judge(site, row, jobs, {job.kind.name: site.seen(job, alters(job.body)) for job in jobs})
+    except Missing as missing:
+        row.skipped = str(missing)
     except Exception:  # pylint: disable=broad-except
         row.wrong.append(traceback.format_exc() + place.logs())
     return row

@@ -86,7 +86,8 @@ def _java_version():
 
 
 def _java_dots(body):
-    """With BDAT it doubles dots at the start of lines all the same, which is for DATA alone."""
+    """doubles a dot at the start of a line also with BDAT, where that is wrong, and sends so to Postfix
+    itself, too."""
     return body.replace(b"\n.", b"\n..")
 
 

@@ -1,7 +1,9 @@
 """What a client is, for the table, and what a client's code finds around it."""
 
+import contextlib
 import os
 import re
+import signal
 import subprocess
 from dataclasses import dataclass, field
 from typing import Callable
@@ -25,7 +27,7 @@ class Peer:
     version: Callable
     send: Callable
     cannot: dict = field(default_factory=dict)
-    local: str = ""
+    local: bool = False
     alters: Callable = None
 
 
@@ -78,9 +80,18 @@ class Place:
             process = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL,
                                        stdout=output, stderr=output, cwd=self.directory,
                                        start_new_session=True, **options)
-        self.site.callback(process.wait, DEADLINE)
-        self.site.callback(process.terminate)
-        return process
+        self.site.callback(_end, process)
+
+
+def _end(process):
+    """Ends it, with its children."""
+    process.terminate()
+    try:
+        process.wait(DEADLINE)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def first_match(pattern, *command, env=None):

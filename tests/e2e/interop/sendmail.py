@@ -59,5 +59,5 @@ def _send(place, jobs):
 
 
 PEERS = [Peer("sendmail", "sendmail (OpenSSL)", lambda: version("sendmail-bin"), _send,
-              {"BDAT": "as Debian has built it", "SMTPUTF8": "as Debian has built it",
+              {"BDAT": "sends with DATA only", "SMTPUTF8": "Debian has built it without",
                "resumed": "does not keep TLS sessions"})]

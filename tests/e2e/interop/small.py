@@ -62,7 +62,7 @@ PEERS = [
          {"BDAT": _NO_BDAT, "resumed": _NO_STORE, "8BITMIME": _NO_BODY, "SMTPUTF8": _NO_UTF8}),
     Peer("ssmtp", "sSMTP (GnuTLS)", lambda: version("ssmtp"), _ssmtp,
          {"BDAT": _NO_BDAT, "resumed": _NO_STORE, "8BITMIME": _NO_BODY, "SMTPUTF8": _NO_UTF8},
-         local="cannot be told"),
+         local=True),
     Peer("esmtp", "esmtp (libESMTP, OpenSSL)", lambda: version("esmtp"), _esmtp,
-         {"resumed": _NO_STORE, "SMTPUTF8": _NO_UTF8}, local="cannot be told"),
+         {"resumed": _NO_STORE, "SMTPUTF8": _NO_UTF8}, local=True),
 ]
