@@ -142,13 +142,12 @@ static void add_unused(struct lookup *lookup, const char *where, const struct po
 }
 
 /* TEXT as the ledger has it. */
-static void as_recorded(struct observation_text text, char out[LEDGER_NAME_MAX + 1])
+static void as_recorded(const char *text, char out[LEDGER_NAME_MAX + 1])
 {
-    size_t length = text.length < LEDGER_NAME_MAX ? text.length : LEDGER_NAME_MAX;
-
-    for (size_t i = 0; i < length; i++)
-        out[i] = text.bytes[i] >= ' ' && text.bytes[i] < 127 ? text.bytes[i] : '?';
-    out[length] = '\0';
+    snprintf(out, LEDGER_NAME_MAX + 1, "%s", text);
+    for (char *at = out; *at != '\0'; at++)
+        if (*at < ' ' || *at >= 127)
+            *at = '?';
 }
 
 /* LINE is in today's table: used, or not. */
@@ -163,8 +162,8 @@ static void take_line(void *ctx, const struct policy_match *line, bool expired)
     snprintf(where, sizeof(where), "%s, line %u", line->file, line->line);
     text_format(&words, "%s ", line->prefix);
     policy_settings_text(policy_table_settings(lookup->table, line->settings), &words);
-    as_recorded(observation_end(line->file), file);
-    as_recorded(observation_text(words.data), said);
+    as_recorded(observation_end(line->file).bytes, file);
+    as_recorded(words.data, said);
     text_free(&words);
     bool used = note_used(lookup, file, said, where);
     used = note_used(lookup, where, "", where) || used; /* as version 1 had it */

@@ -170,7 +170,7 @@ static int compare_outcomes(const void *left_pointer, const void *right_pointer)
 /* A long list of one kind begins with what it comes to, those with most messages first. */
 static void print_outcomes(const struct findings *findings, enum change change, FILE *out)
 {
-    struct outcome outcomes[OUTCOMES_MAX];
+    struct outcome outcomes[OUTCOMES_MAX] = {{0}};
     size_t count = 0;
     char text[FATE_TEXT_MAX];
 

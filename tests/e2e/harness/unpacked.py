@@ -31,14 +31,17 @@ def version(package):
     return os.path.basename(_archive(package)).split("_")[1].rpartition("%3a")[2]
 
 
-def unpack(package):
-    """The directory that has the package's files, as below /; shared, so not to be written to."""
-    archive = _archive(package)
-    root = os.path.join(CACHE, "unpacked", os.path.basename(archive)[:-len(".deb")])
+def unpack(package, *others):
+    """The directory that has the package's files, and those of others, as below /. It is shared, so
+    not to be written to."""
+    archives = [_archive(name) for name in (package, *others)]
+    root = os.path.join(CACHE, "unpacked", "+".join(os.path.basename(archive)[:-len(".deb")]
+                                                    for archive in archives))
     if not os.path.isdir(root):
         os.makedirs(os.path.dirname(root), exist_ok=True)
         fresh = tempfile.mkdtemp(prefix=package + ".", dir=os.path.dirname(root))
-        subprocess.run(["dpkg-deb", "-x", archive, fresh], check=True)
+        for archive in archives:
+            subprocess.run(["dpkg-deb", "-x", archive, fresh], check=True)
         os.chmod(fresh, 0o755)
         try:
             os.rename(fresh, root)
