@@ -5,6 +5,7 @@
 #ifndef GATEPOST_POLICY_ENDPOINT_H
 #define GATEPOST_POLICY_ENDPOINT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "policy/config.h"
@@ -30,6 +31,7 @@ struct listen_spec {
     struct endpoint endpoint; /* always INET */
     struct config *config;    /* owned; BASE plus the overrides in the braces */
     char *name;               /* the element's address as written, for logs. Owned. */
+    bool own_parameters;      /* there are overrides */
 };
 
 struct listen_list {

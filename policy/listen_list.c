@@ -188,6 +188,7 @@ static int add_listener(const struct list_parser *parser, const char *address,
         return -1;
     }
     spec.name = text_copy(address);
+    spec.own_parameters = overrides->count > 0;
     list->specs = text_resize(list->specs, list->count + 1, sizeof(*list->specs));
     list->specs[list->count++] = spec;
     return 0;

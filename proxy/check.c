@@ -10,6 +10,7 @@
 #include "tls/inventory.h"
 
 #include "proxy/check_certificates.h"
+#include "proxy/check_ledger.h"
 #include "proxy/check_profile.h"
 #include "proxy/policy_service.h"
 #include "proxy/policy_text.h"
@@ -170,6 +171,7 @@ unsigned check_run(const struct config *config, const char *profile_name, struct
         return 0;
     diag_once_begin(&once, diag);
     (void)stress_levels_check(config, &once.diag);
+    check_ledger(config, &once.diag);
     struct policy_service *policy_service = NULL;
     (void)policy_service_new(config, &policy_service, &once.diag);
     policy_service_free(policy_service);

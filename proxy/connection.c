@@ -157,8 +157,8 @@ static void connection_log_handshake(struct connection *connection, enum tls_res
     session_tls_failed(&connection->session);
     handshake_log_failed(&connection->session, connection->tls, result);
     connection_ledger_handshaken(connection, false);
-    if (result == TLS_FAILED)
-        session_chance_failed(&connection->session);
+    if (result == TLS_FAILED && session_chance_failed(&connection->session))
+        connection->ledger.chance = OBSERVATION_CHANCE_BEGUN;
 }
 
 /* From now on only read, so that a closing reset cannot overtake the last words. */

@@ -95,12 +95,41 @@ static void put_client(const struct session *session, struct observation *observ
     observation->listener = observation_text(session->service->name);
 }
 
+/* Room for the words of put_policy. */
+struct policy_place {
+    char where[SESSION_PLACE_MAX];
+    char line[OBSERVATION_LINE_MAX + 1];
+};
+
+/* What the line of the table that applied says. When the session began, as that it was chosen. */
+static void write_line(const struct connection *connection, char out[OBSERVATION_LINE_MAX + 1])
+{
+    const struct session *session = &connection->session;
+    struct policy_match match;
+    bool found = policy_table_lookup(session->service->table, session->client.family,
+                                     session->client.bytes, connection->ledger.started, &match) &&
+                 match.line == session->policy_line;
+
+    snprintf(out, OBSERVATION_LINE_MAX + 1, "%s %s", found ? match.prefix : "?",
+             session->rule->words);
+}
+
 /* Which policy applied; PLACE holds the words. */
-static void put_policy(const struct session *session, char place[SESSION_PLACE_MAX],
+static void put_policy(const struct connection *connection, struct policy_place *place,
                        struct observation *observation)
 {
-    observation->policy_where = observation_text(session_policy_place(session, place));
+    const struct session *session = &connection->session;
+
+    observation->policy_where = observation_text(session_policy_place(session, place->where));
     observation->policy_level = observation_text(tls_rule_level_name(session->rule));
+    observation->policy_file = observation->policy_where;
+    if (session->policy_line != 0) {
+        write_line(connection, place->line);
+        observation->policy_file = observation_end(session->policy_file);
+        observation->policy_line = observation_text(place->line);
+    } else if (session->rule == session->service->second) {
+        observation->policy_line = observation_text(session->rule->words);
+    }
 }
 
 /* What TLS came to: texts are borrowed from SUMMARY and DETAILS. */
@@ -140,7 +169,7 @@ void connection_ledger_end(struct connection *connection)
     const struct session *session = &connection->session;
     struct tls_summary summary;
     struct tls_ccert_details details;
-    char place[SESSION_PLACE_MAX];
+    struct policy_place place;
 
     if (!wanted(connection) || session->magic != SESSION_MAGIC)
         return;
@@ -157,7 +186,9 @@ void connection_ledger_end(struct connection *connection)
                                       .backend_us = ledger->backend};
     memcpy(observation.digest, ledger->digest, sizeof(observation.digest));
     put_client(session, &observation);
-    put_policy(session, place, &observation);
+    observation.chance =
+        session->rule == session->service->second ? OBSERVATION_CHANCE_USED : ledger->chance;
+    put_policy(connection, &place, &observation);
     put_tls(connection, &summary, &details, &observation);
     put_failure(connection, &observation);
     ledger_link_session(connection->worker->ledger, &observation);

@@ -19,6 +19,7 @@ struct connection_ledger {
     uint32_t handshake; /* microseconds; 0: none was finished */
     uint32_t backend;   /* microseconds until it was ready, the longest; 0: none was */
     uint8_t tls;        /* enum observation_tls */
+    uint8_t chance;     /* enum observation_chance */
     uint64_t began;     /* microseconds: the handshake, or the way to the backend; 0: neither */
     uint8_t digest[OBSERVATION_DIGEST_SIZE]; /* of the ClientHello; zero: none */
 };

@@ -58,7 +58,9 @@ size_t handoff_proxy2(const struct client_address *client, const struct client_a
 size_t handoff_proxy1(const struct client_address *client, const struct client_address *server,
                       char out[HANDOFF_HEADER_MAX])
 {
-    static const struct client_address loopback = {.family = AF_INET, .bytes = {127, 0, 0, 1}};
+    /* Exim takes 0 for a port that is not a number. */
+    static const struct client_address loopback = {
+        .family = AF_INET, .bytes = {127, 0, 0, 1}, .port = 1};
     if (client == NULL) {
         client = server = &loopback;
     }

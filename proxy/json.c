@@ -6,13 +6,18 @@
 static void put_text(FILE *out, const char *text)
 {
     fputc('"', out);
-    for (const unsigned char *byte = (const unsigned char *)text; *byte != '\0'; byte++) {
+    const unsigned char *byte = (const unsigned char *)text;
+    for (const unsigned char *plain = byte;; plain = byte) {
+        while (*byte >= 0x20 && *byte < 0x7f && *byte != '"' && *byte != '\\')
+            byte++;
+        fwrite(plain, 1, (size_t)(byte - plain), out);
+        if (*byte == '\0')
+            break;
         if (*byte == '"' || *byte == '\\')
             fprintf(out, "\\%c", *byte);
-        else if (*byte < 0x20 || *byte >= 0x7f)
-            fprintf(out, "\\u%04x", *byte);
         else
-            fputc(*byte, out);
+            fprintf(out, "\\u%04x", *byte);
+        byte++;
     }
     fputc('"', out);
 }

@@ -200,11 +200,53 @@ static void add_tls(struct ledger_batch *batch, const struct observation *observ
         hello->counts[0]++;
         key = (struct ledger_key){.kind = LEDGER_ROW_PEER_HELLO, .of = peer};
         key.parts[0] = index_of(batch, hello);
+        key.parts[1] = name_of(batch, observation->listener);
         row = row_of(batch, &key, when);
         row->counts[0] += !has_failed(observation);
         row->counts[1] += has_failed(observation);
         row->counts[2] += (int64_t)observation->messages;
     }
+}
+
+/* Under which policy PEER was. */
+static void add_policy(struct ledger_batch *batch, const struct observation *observation,
+                       uint32_t peer, int64_t when)
+{
+    struct ledger_key key = {.kind = LEDGER_ROW_POLICY_USE, .of = peer};
+
+    if (observation->policy_file.length == 0)
+        return;
+    key.parts[0] = name_of(batch, observation->listener);
+    key.parts[1] = name_of(batch, observation->policy_file);
+    key.parts[2] = name_of(batch, observation->policy_line);
+    key.parts[3] = name_of(batch, observation->policy_level);
+    struct ledger_row *row = row_of(batch, &key, when);
+    row->counts[0]++;
+    row->counts[1] += observation->tls == OBSERVATION_TLS_ESTABLISHED;
+    row->counts[2] += has_failed(observation);
+    row->counts[3] += observation->tls == OBSERVATION_TLS_NONE;
+    row->counts[4] += (int64_t)observation->messages;
+    row->counts[5] += (int64_t)observation->cleartext_messages;
+}
+
+/* What came of gatepost_second_chance. */
+static void add_chance(struct ledger_batch *batch, const struct observation *observation,
+                       uint32_t peer, int64_t when)
+{
+    struct ledger_key key = {.kind = LEDGER_ROW_CHANCE, .of = peer};
+
+    if (observation->chance == OBSERVATION_CHANCE_NONE)
+        return;
+    key.parts[0] = name_of(batch, observation->listener);
+    struct ledger_row *row = row_of(batch, &key, when);
+    if (observation->chance == OBSERVATION_CHANCE_BEGUN) {
+        row->counts[0]++;
+        return;
+    }
+    row->counts[1]++;
+    row->counts[2] += observation->tls == OBSERVATION_TLS_ESTABLISHED;
+    row->counts[3] += has_failed(observation);
+    row->counts[4] += (int64_t)observation->messages;
 }
 
 /* One more of the day's sessions is VALUE. */
@@ -251,12 +293,8 @@ void ledger_batch_add(struct ledger_batch *batch, const struct observation *obse
     if (observation->family == 0)
         return;
     uint32_t peer = index_of(batch, add_peer(batch, observation, when));
-    if (observation->policy_where.length > 0) {
-        struct ledger_key key = {.kind = LEDGER_ROW_POLICY_USE, .of = peer};
-        key.parts[0] = name_of(batch, observation->policy_where);
-        key.parts[1] = name_of(batch, observation->policy_level);
-        row_of(batch, &key, when)->counts[0]++;
-    }
+    add_policy(batch, observation, peer, when);
+    add_chance(batch, observation, peer, when);
     if (observation->tls != OBSERVATION_TLS_NONE)
         add_tls(batch, observation, peer, when);
 }

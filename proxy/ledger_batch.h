@@ -24,8 +24,11 @@
     X(TLS, 4, 3)        /* names: protocol, cipher, group, signature; sessions, resumed, messages  \
                          */                                                                        \
     X(FAILURE, 3, 1)    /* names: kind, text, policy; sessions */                                  \
-    X(POLICY_USE, 2, 1) /* names: policy, level; sessions */                                       \
-    X(PEER_HELLO, 1, 3) /* row of the hello; established, failed, messages */                      \
+    X(POLICY_USE, 4, 6) /* names: listener, policy, line, level; sessions, established, failed,    \
+                           cleartext, messages, cleartext messages */                              \
+    X(PEER_HELLO, 2, 3) /* row of the hello, name: listener; established, failed, messages */      \
+    X(CHANCE, 1, 5)     /* name: listener; begun; and where it held: sessions, established,        \
+                           failed, messages */                                                     \
     X(DAY, 3, 2)        /* day, names: kind, value; sessions, messages */
 
 enum ledger_row_kind {

@@ -30,14 +30,30 @@ static const struct level levels[] = {{32, 128, 24, 64}, {24, 64, 16, 48}, {16, 
       "count = count + excluded.count, first = min(first, excluded.first),"                        \
       " last = max(last, excluded.last)",                                                          \
       "count")                                                                                     \
-    X("policy_use", "policy, level", "sessions, last", "sum(sessions), max(last)",                 \
-      "sessions = sessions + excluded.sessions, last = max(last, excluded.last)", "sessions")      \
-    X("peer_hello", "hello", "established, failed, messages, first, last",                         \
+    X("policy_use", "listener, policy, line, level",                                               \
+      "sessions, established, failed, cleartext, messages, cleartext_messages, first, last",       \
+      "sum(sessions), sum(established), sum(failed), sum(cleartext), sum(messages),"               \
+      " sum(cleartext_messages), min(first), max(last)",                                           \
+      "sessions = sessions + excluded.sessions, established = established + excluded.established," \
+      " failed = failed + excluded.failed, cleartext = cleartext + excluded.cleartext,"            \
+      " messages = messages + excluded.messages,"                                                  \
+      " cleartext_messages = cleartext_messages + excluded.cleartext_messages,"                    \
+      " first = min(first, excluded.first), last = max(last, excluded.last)",                      \
+      "sessions")                                                                                  \
+    X("peer_hello", "hello, listener", "established, failed, messages, first, last",               \
       "sum(established), sum(failed), sum(messages), min(first), max(last)",                       \
       "established = established + excluded.established, failed = failed + excluded.failed,"       \
       " messages = messages + excluded.messages, first = min(first, excluded.first),"              \
       " last = max(last, excluded.last)",                                                          \
-      "established + failed")
+      "established + failed")                                                                      \
+    X("chance", "listener", "begun, sessions, established, failed, messages, first, last",         \
+      "sum(begun), sum(sessions), sum(established), sum(failed), sum(messages), min(first),"       \
+      " max(last)",                                                                                \
+      "begun = begun + excluded.begun, sessions = sessions + excluded.sessions,"                   \
+      " established = established + excluded.established, failed = failed + excluded.failed,"      \
+      " messages = messages + excluded.messages, first = min(first, excluded.first),"              \
+      " last = max(last, excluded.last)",                                                          \
+      "sessions")
 
 struct child {
     const char *table;

@@ -50,7 +50,35 @@ static const char *const schema_steps[LEDGER_VERSION] = {
     /* day: unix time / 86400; kind: 'protocol' ('none': no TLS), 'cipher', 'group', 'failure' */
     "CREATE TABLE day(day INTEGER NOT NULL, kind INTEGER NOT NULL, value INTEGER NOT NULL,"
     " sessions INTEGER NOT NULL, messages INTEGER NOT NULL,"
-    " PRIMARY KEY(day, kind, value)) WITHOUT ROWID;"};
+    " PRIMARY KEY(day, kind, value)) WITHOUT ROWID;",
+    /* listener: gatepost_listen's element. policy: the file of the table alone, and what its line
+     * says, since the numbers of lines change. '': not recorded by version 1. */
+    "INSERT OR IGNORE INTO name(text) VALUES('');"
+    "ALTER TABLE policy_use RENAME TO old_policy_use;"
+    "CREATE TABLE policy_use(peer INTEGER NOT NULL, listener INTEGER NOT NULL,"
+    " policy INTEGER NOT NULL, line INTEGER NOT NULL, level INTEGER NOT NULL,"
+    " sessions INTEGER NOT NULL, established INTEGER NOT NULL, failed INTEGER NOT NULL,"
+    " cleartext INTEGER NOT NULL, messages INTEGER NOT NULL, cleartext_messages INTEGER NOT NULL,"
+    " first INTEGER NOT NULL, last INTEGER NOT NULL,"
+    " PRIMARY KEY(peer, listener, policy, line, level)) WITHOUT ROWID;"
+    "INSERT INTO policy_use SELECT peer, n.id, policy, n.id, level, sessions, 0, 0, 0, 0, 0, last,"
+    " last FROM old_policy_use, name n WHERE n.text = '';"
+    "DROP TABLE old_policy_use;"
+    "ALTER TABLE peer_hello RENAME TO old_peer_hello;"
+    "DROP INDEX peer_hello_hello;"
+    "CREATE TABLE peer_hello(peer INTEGER NOT NULL, hello INTEGER NOT NULL,"
+    " listener INTEGER NOT NULL, established INTEGER NOT NULL, failed INTEGER NOT NULL,"
+    " messages INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,"
+    " PRIMARY KEY(peer, hello, listener)) WITHOUT ROWID;"
+    "INSERT INTO peer_hello SELECT peer, hello, n.id, established, failed, messages, first, last"
+    " FROM old_peer_hello, name n WHERE n.text = '';"
+    "DROP TABLE old_peer_hello;"
+    "CREATE INDEX peer_hello_hello ON peer_hello(hello);"
+    /* gatepost_second_chance: who got it how often, and what came of the sessions under it */
+    "CREATE TABLE chance(peer INTEGER NOT NULL, listener INTEGER NOT NULL, begun INTEGER NOT NULL,"
+    " sessions INTEGER NOT NULL, established INTEGER NOT NULL, failed INTEGER NOT NULL,"
+    " messages INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,"
+    " PRIMARY KEY(peer, listener)) WITHOUT ROWID;"};
 
 /* Say WHY, and return OPENED. */
 static __attribute__((format(printf, 3, 4))) enum ledger_opened
@@ -218,7 +246,7 @@ enum ledger_opened ledger_schema_open_readonly(const char *path, sqlite3 **db, c
                          version, LEDGER_VERSION);
     else if (opened == LEDGER_OPENED && version < LEDGER_VERSION)
         opened =
-            because(LEDGER_FAILED, why, "its version is %d; a running gatepost brings it up to %d",
+            because(LEDGER_OLDER, why, "its version is %d; a running gatepost brings it up to %d",
                     version, LEDGER_VERSION);
     return finish(opened, db);
 }

@@ -15,7 +15,7 @@
 
 #include "policy/config.h"
 
-#define LEDGER_VERSION 1
+#define LEDGER_VERSION 2
 #define LEDGER_DIRECTORY "ledger" /* below gatepost_state_directory */
 #define LEDGER_FILE "ledger.db"
 #define LEDGER_PATH_MAX 4096
@@ -25,6 +25,7 @@ enum ledger_opened {
     LEDGER_NEWER,   /* made by a later gatepost; left as it is */
     LEDGER_CORRUPT, /* not a database, not a ledger, or damaged */
     LEDGER_MISSING, /* read-only: there is none (yet) */
+    LEDGER_OLDER,   /* read-only: a running gatepost brings it up to this version */
     LEDGER_FAILED   /* anything else: no room, no permission, locked; may be better later */
 };
 

@@ -54,18 +54,30 @@
       " SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7"                                                         \
       " WHERE (SELECT count(*) FROM failure WHERE peer = ?1) < " CHILDREN_MAX)                     \
     X(POLICY_USE,                                                                                  \
-      "UPDATE policy_use SET last = max(last, ?5), sessions = sessions + ?6"                       \
-      " WHERE peer = ?1 AND policy = ?2 AND level = ?3 RETURNING 0",                               \
-      "INSERT INTO policy_use(peer, policy, level, last, sessions)"                                \
-      " SELECT ?1, ?2, ?3, ?5, ?6"                                                                 \
+      "UPDATE policy_use SET first = min(first, ?6), last = max(last, ?7),"                        \
+      " sessions = sessions + ?8, established = established + ?9, failed = failed + ?10,"          \
+      " cleartext = cleartext + ?11, messages = messages + ?12,"                                   \
+      " cleartext_messages = cleartext_messages + ?13"                                             \
+      " WHERE peer = ?1 AND listener = ?2 AND policy = ?3 AND line = ?4 AND level = ?5"            \
+      " RETURNING 0",                                                                              \
+      "INSERT INTO policy_use(peer, listener, policy, line, level, first, last, sessions,"         \
+      " established, failed, cleartext, messages, cleartext_messages)"                             \
+      " SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13"                             \
       " WHERE (SELECT count(*) FROM policy_use WHERE peer = ?1) < " CHILDREN_MAX)                  \
     X(PEER_HELLO,                                                                                  \
-      "UPDATE peer_hello SET first = min(first, ?3), last = max(last, ?4),"                        \
-      " established = established + ?5, failed = failed + ?6, messages = messages + ?7"            \
-      " WHERE peer = ?1 AND hello = ?2 RETURNING 0",                                               \
-      "INSERT INTO peer_hello(peer, hello, first, last, established, failed, messages)"            \
-      " SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7"                                                         \
+      "UPDATE peer_hello SET first = min(first, ?4), last = max(last, ?5),"                        \
+      " established = established + ?6, failed = failed + ?7, messages = messages + ?8"            \
+      " WHERE peer = ?1 AND hello = ?2 AND listener = ?3 RETURNING 0",                             \
+      "INSERT INTO peer_hello(peer, hello, listener, first, last, established, failed, messages)"  \
+      " SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8"                                                     \
       " WHERE (SELECT count(*) FROM peer_hello WHERE peer = ?1) < " CHILDREN_MAX)                  \
+    X(CHANCE,                                                                                      \
+      "UPDATE chance SET first = min(first, ?3), last = max(last, ?4), begun = begun + ?5,"        \
+      " sessions = sessions + ?6, established = established + ?7, failed = failed + ?8,"           \
+      " messages = messages + ?9 WHERE peer = ?1 AND listener = ?2 RETURNING 0",                   \
+      "INSERT INTO chance(peer, listener, first, last, begun, sessions, established, failed,"      \
+      " messages) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9"                                       \
+      " WHERE (SELECT count(*) FROM chance WHERE peer = ?1) < " CHILDREN_MAX)                      \
     X(DAY,                                                                                         \
       "UPDATE day SET sessions = sessions + ?7, messages = messages + ?8"                          \
       " WHERE day = ?2 AND kind = ?3 AND value = ?4 RETURNING 0",                                  \
@@ -241,7 +253,7 @@ static bool part_value(struct ledger_store *store, const struct ledger_batch *ba
 {
     uint32_t raw = row->key.parts[part];
 
-    if (row->key.kind == LEDGER_ROW_PEER_HELLO)
+    if (row->key.kind == LEDGER_ROW_PEER_HELLO && part == 0)
         *value = batch->rows[raw].id;
     else if (row->key.kind == LEDGER_ROW_DAY && part == 0)
         *value = raw;

@@ -48,6 +48,14 @@ struct observation_text observation_text(const char *text)
     return (struct observation_text){.bytes = text, .length = text != NULL ? strlen(text) : 0};
 }
 
+struct observation_text observation_end(const char *file)
+{
+    size_t length = strlen(file);
+    size_t most = length < OBSERVATION_FILE_MAX ? length : OBSERVATION_FILE_MAX;
+
+    return (struct observation_text){.bytes = file + length - most, .length = most};
+}
+
 bool observation_has_digest(const struct observation *observation)
 {
     static const uint8_t none[OBSERVATION_DIGEST_SIZE];
@@ -105,6 +113,7 @@ static bool sensible(const struct observation *observation)
     return observation->kind == OBSERVATION_SESSION && observation->hello_length == 0 &&
            (observation->family == 0 || observation->family == 4 || observation->family == 6) &&
            observation->tls <= OBSERVATION_TLS_LAST && observation->resumed <= 1 &&
+           observation->chance <= OBSERVATION_CHANCE_LAST &&
            observation->cleartext_messages <= observation->messages;
 }
 

@@ -35,7 +35,11 @@ enum observation_tls { OBSERVATION_TLS_NONE, OBSERVATION_TLS_ESTABLISHED, OBSERV
     X(cleartext_messages, 4) /* of them, those that came without TLS */                            \
     X(bytes, 8)              /* content of messages */                                             \
     X(handshake_us, 4)       /* 0: there was none, or it was not finished */                       \
-    X(backend_us, 4)         /* from the connect to its being ready for commands; 0: none */
+    X(backend_us, 4)         /* from the connect to its being ready for commands; 0: none */       \
+    X(chance, 1)             /* enum observation_chance */
+
+#define OBSERVATION_FILE_MAX 255
+#define OBSERVATION_LINE_MAX 255
 
 /* X(field, longest); longer ones are cut when they are written. */
 #define OBSERVATION_TEXTS(X)                                                                       \
@@ -48,10 +52,22 @@ enum observation_tls { OBSERVATION_TLS_NONE, OBSERVATION_TLS_ESTABLISHED, OBSERV
     X(ccert_status, 16)   /* tls_peer_status_text; empty: no TLS */                                \
     X(ccert_subject, 255) /* CN */                                                                 \
     X(ccert_fingerprint, 96)                                                                       \
-    X(policy_level, 160) /* "may protocols=>=TLSv1" as the table says; "none", ... */              \
-    X(policy_where, 255) /* "main configuration", or "FILE, line N" */                             \
-    X(failure_kind, 32)  /* of a failed handshake: tls/handshake_reason.h; empty: it did not */    \
+    X(policy_level, 16)  /* "may" */                                                               \
+    X(policy_where, 255) /* "main configuration", "FILE, line N", "gatepost_second_chance" */      \
+    X(policy_file, OBSERVATION_FILE_MAX) /* the same without the line's number, which changes */   \
+    X(policy_line, OBSERVATION_LINE_MAX) /* what the line says: "192.0.2.0/24 may                  \
+                                          * protocols=>=TLSv1"; main: empty                        \
+                                          */                                                       \
+    X(failure_kind, 32) /* of a failed handshake: tls/handshake_reason.h; empty: it did not */     \
     X(failure_text, 200)
+
+/* gatepost_second_chance */
+enum observation_chance {
+    OBSERVATION_CHANCE_NONE,
+    OBSERVATION_CHANCE_BEGUN, /* with this session's failure the client gets one */
+    OBSERVATION_CHANCE_USED   /* it held in this session */
+};
+#define OBSERVATION_CHANCE_LAST OBSERVATION_CHANCE_USED
 
 #define OBSERVATION_DIGEST_SIZE 16  /* of the normalised hello (tls/hello_record.h); zero: none */
 #define OBSERVATION_HELLO_MAX 16384 /* longer hellos are counted, not kept */
@@ -83,6 +99,8 @@ struct observation {
 
 /* TEXT (NULL: empty) as a field. */
 struct observation_text observation_text(const char *text);
+/* The same of a file's name: the end of it counts. */
+struct observation_text observation_end(const char *file);
 
 /* Numbers are cut to the largest that the wire has room for. Returns the length, or 0 if it does
  * not fit into ROOM bytes (or a hello is empty or too long). */

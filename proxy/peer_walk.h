@@ -12,10 +12,17 @@
 
 struct walked_hello {
     int64_t id;
+    int64_t listener;    /* id of its name */
     int64_t established; /* sessions */
     int64_t failed;
     int64_t messages;
     int64_t last; /* unix seconds */
+};
+
+/* Sessions without TLS. */
+struct walked_cleartext {
+    int64_t listener;
+    int64_t sessions, messages;
 };
 
 /* Texts are the peer's own bytes, and borrowed. */
@@ -31,6 +38,8 @@ struct walked_peer {
     struct observation_text ccert_fingerprint;
     const struct walked_hello *hellos;
     size_t hello_count;
+    const struct walked_cleartext *cleartexts; /* as far as the ledger has them by listener */
+    size_t cleartext_count;
 };
 
 /* Call EACH for all peers. False after an error, which was reported. */

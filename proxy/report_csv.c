@@ -57,7 +57,10 @@ static void put_peer(void *ctx, const struct report_peer *peer)
     put_first(out, &peer->failures, 1);
     put_first(out, &peer->policies, 0);
     put_first(out, &peer->policies, 1);
-    fputs("\r\n", out);
+    put_first(out, &peer->policies, 2);
+    fprintf(out, ",%lld,%lld,%lld,%lld\r\n", (long long)peer->chances.begun,
+            (long long)peer->chances.sessions, (long long)peer->chances.established,
+            (long long)peer->chances.last);
 }
 
 bool report_csv_write(const struct report_view *view)
@@ -65,7 +68,9 @@ bool report_csv_write(const struct report_view *view)
 #define PUT_NAME(field) "," #field
     fputs("address" REPORT_PEER_NUMBERS(PUT_NAME) REPORT_PEER_TEXTS(
               PUT_NAME) ",protocols,ciphers,"
-                        "groups,last_failure_kind,last_failure,policy,policy_level\r\n",
+                        "groups,last_failure_kind,last_failure,policy,policy_level,policy_line,"
+                        "second_chances,second_chance_sessions,second_chance_established,"
+                        "second_chance_last\r\n",
           view->out);
 #undef PUT_NAME
     const struct report_options *options = view->options;

@@ -51,6 +51,7 @@ struct report *report_collect(struct ledger_read *read, const struct ledger_filt
         report_shares_collect(read, filter->since, report) &&
         report_failures_collect(read, filter->since, report) &&
         report_policies_collect(read, filter->since, table, report) &&
+        report_chances_collect(read, filter->since, report) &&
         (!report->whole || report_trend_collect(read, filter->since, report)))
         return report;
     report_free(report);
@@ -69,21 +70,11 @@ void report_free(struct report *report)
         free(report->failures[i].policy);
         free(report->failures[i].helo);
     }
-    for (size_t i = 0; i < report->policy_count; i++) {
-        free(report->policies[i].where);
-        free(report->policies[i].level);
-        free(report->policies[i].prefix);
-    }
-    for (size_t i = 0; i < report->unused_count; i++) {
-        free(report->unused[i].where);
-        free(report->unused[i].prefix);
-        free(report->unused[i].note);
-    }
+    report_policies_free(report);
+    report_chances_free(report);
     report_shares_free(&report->kinds);
     report_trend_free(&report->protocols);
     report_trend_free(&report->failed);
     free(report->failures);
-    free(report->policies);
-    free(report->unused);
     free(report);
 }

@@ -19,6 +19,7 @@
 #define REPORT_SHARES_MAX 128 /* different ciphers and so on; the last takes up the rest */
 #define REPORT_FAILURES_MAX 200
 #define REPORT_POLICIES_MAX 16384
+#define REPORT_CHANCES_MAX 200
 
 struct report_totals {
     int64_t peers;    /* single addresses */
@@ -78,15 +79,50 @@ struct report_failure {
     char *helo;
 };
 
-/* One line of the policy that applied to somebody. */
+/* A line that applied, compared with today's table. X(STATE, name in JSON, words) */
+#define REPORT_LINES(X)                                                                            \
+    X(MAIN, NULL, "")              /* the main configuration, or a second chance: no line */       \
+    X(PRESENT, "present", "")      /* it is there */                                               \
+    X(CHANGED, "changed", "now: ") /* its pattern is there, with something else behind it */       \
+    X(GONE, "gone", "not in the table today")                                                      \
+    X(UNKNOWN, "unknown", "what it said was not recorded then") /* by a ledger of version 1 */
+
+enum report_line {
+#define REPORT_LINE(state, name, words) REPORT_LINE_##state,
+    REPORT_LINES(REPORT_LINE)
+#undef REPORT_LINE
+};
+
+/* What applied to somebody. */
 struct report_policy {
-    char *where; /* "main configuration" or "FILE, line N" */
+    char *file;  /* "main configuration", "gatepost_second_chance", or where the line is */
+    char *line;  /* what it said: "192.0.2.17/32 may protocols=>=TLSv1"; main: "" */
+    char *where; /* FILE, with the line's number if it is in today's table */
     char *level;
+    enum report_line state;
+    char *now; /* CHANGED: what it says today; else NULL */
     int64_t peers;
     int64_t sessions;
+    int64_t established;
+    int64_t failed;
+    int64_t messages;
     int64_t last;
     char peer[LEDGER_PEER_TEXT_MAX]; /* the one to whom it applied last */
-    char *prefix; /* what is there now; NULL: nothing (or the main configuration) */
+};
+
+/* One that got gatepost_second_chance. */
+struct report_chance {
+    char peer[LEDGER_PEER_TEXT_MAX];
+    char *helo;
+    struct report_chances {
+        int64_t begun;
+        int64_t sessions; /* that it held in; and of them: */
+        int64_t established;
+        int64_t failed;
+        int64_t messages;
+        int64_t first; /* when one began */
+        int64_t last;  /* when one began or held */
+    } counts;
 };
 
 /* A line of today's table that has applied to nobody. */
@@ -116,7 +152,10 @@ struct report {
     struct report_shares kinds;     /* of failures; sessions: handshakes */
     struct report_policy *policies; /* main configuration first, then most sessions first */
     size_t policy_count;
-    bool whole; /* about everybody: the following are there */
+    struct report_chance *chances; /* the last one first */
+    size_t chance_count;
+    int64_t chance_peers; /* how many there are */
+    bool whole;           /* about everybody: the following are there */
     struct report_unused *unused;
     size_t unused_count;
     int64_t day_first; /* unix time / 86400 */
@@ -125,8 +164,9 @@ struct report {
     struct report_trend failed;    /* by kind */
 };
 
-/* Was it a line of the table, and is there none at its place today? */
-bool report_policy_gone(const struct report_policy *policy);
+/* "present"; NULL: it is no line. And what is to be said of it, behind its text; "": nothing. */
+const char *report_line_name(enum report_line state);
+const char *report_line_words(enum report_line state);
 
 static inline const char *report_part_title(enum report_part part)
 {

@@ -206,9 +206,9 @@ static void put_failures(FILE *out, const struct report *report)
 static void put_policies(FILE *out, const struct report *report)
 {
     static const struct column columns[] = {
-        {"Line", COLUMN_WIDE},       {"Prefix now", COLUMN_ADDRESS}, {"Policy", COLUMN_WIDE},
-        {"Sessions", COLUMN_NUMBER}, {"Addresses", COLUMN_NUMBER},   {"Last", COLUMN_NUMBER},
-        {"Last for", COLUMN_ADDRESS}};
+        {"Where", COLUMN_WIDE},      {"What it said", COLUMN_WIDE}, {"Today", COLUMN_WIDE},
+        {"Sessions", COLUMN_NUMBER}, {"Addresses", COLUMN_NUMBER},  {"Failed", COLUMN_NUMBER},
+        {"Messages", COLUMN_NUMBER}, {"Last", COLUMN_NUMBER},       {"Last for", COLUMN_ADDRESS}};
     size_t shown = report->policy_count;
 
     if (report->policy_count == 0)
@@ -221,17 +221,48 @@ static void put_policies(FILE *out, const struct report *report)
         const struct report_policy *policy = &report->policies[i];
         fputs("<tr>", out);
         put_cell(out, COLUMN_WIDE, policy->where);
-        put_cell(out, COLUMN_ADDRESS,
-                 report_policy_gone(policy) ? "not in the table" : policy->prefix);
-        put_cell(out, COLUMN_WIDE, policy->level);
+        put_cell(out, COLUMN_WIDE, *policy->line != '\0' ? policy->line : policy->level);
+        put_cell(out, COLUMN_WIDE,
+                 policy->now != NULL ? policy->now : report_line_words(policy->state));
         put_number(out, policy->sessions);
         put_number(out, policy->peers);
+        put_number(out, policy->failed);
+        put_number(out, policy->messages);
         put_date(out, policy->last);
         put_cell(out, COLUMN_ADDRESS, policy->peer);
         fputs("</tr>\n", out);
     }
     end_table(out);
     put_shown(out, (int64_t)report->policy_count, (int64_t)shown);
+}
+
+static void put_chances(FILE *out, const struct report *report)
+{
+    static const struct column columns[] = {
+        {"Address", COLUMN_ADDRESS}, {"HELO", COLUMN_HELO},       {"Begun", COLUMN_NUMBER},
+        {"Sessions", COLUMN_NUMBER}, {"With TLS", COLUMN_NUMBER}, {"Failed", COLUMN_NUMBER},
+        {"Messages", COLUMN_NUMBER}, {"First", COLUMN_NUMBER},    {"Last", COLUMN_NUMBER}};
+
+    if (report->chance_count == 0)
+        return;
+    fputs("<h2>Second chances</h2>\n", out);
+    begin_table(out, "Second chances", columns, sizeof(columns) / sizeof(columns[0]));
+    for (size_t i = 0; i < report->chance_count; i++) {
+        const struct report_chance *chance = &report->chances[i];
+        fputs("<tr>", out);
+        put_cell(out, COLUMN_ADDRESS, chance->peer);
+        put_cell(out, COLUMN_HELO, chance->helo);
+        put_number(out, chance->counts.begun);
+        put_number(out, chance->counts.sessions);
+        put_number(out, chance->counts.established);
+        put_number(out, chance->counts.failed);
+        put_number(out, chance->counts.messages);
+        put_date(out, chance->counts.first);
+        put_date(out, chance->counts.last);
+        fputs("</tr>\n", out);
+    }
+    end_table(out);
+    put_shown(out, report->chance_peers, (int64_t)report->chance_count);
 }
 
 static void put_unused(FILE *out, const struct report *report)
@@ -340,6 +371,7 @@ bool report_html_write(const struct report_view *view)
     put_plots(view);
     put_failures(view->out, view->report);
     put_policies(view->out, view->report);
+    put_chances(view->out, view->report);
     put_unused(view->out, view->report);
     bool good = put_peers(view);
     put_shares(view);

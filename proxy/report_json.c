@@ -67,9 +67,14 @@ static void put_policies(struct json *json, const struct report *report)
         json_object(json, NULL);
         json_string(json, "policy", policy->where);
         json_string(json, "level", policy->level);
-        json_string(json, "prefix_now", policy->prefix);
+        json_string(json, "line", *policy->line != '\0' ? policy->line : NULL);
+        json_string(json, "state", report_line_name(policy->state));
+        json_string(json, "now", policy->now);
         json_number(json, "peers", policy->peers);
         json_number(json, "sessions", policy->sessions);
+        json_number(json, "established", policy->established);
+        json_number(json, "failed", policy->failed);
+        json_number(json, "messages", policy->messages);
         json_number(json, "last", policy->last);
         json_string(json, "last_peer", policy->peer);
         json_end_object(json);
@@ -83,6 +88,31 @@ static void put_policies(struct json *json, const struct report *report)
         json_string(json, "policy", report->unused[i].where);
         json_string(json, "prefix", report->unused[i].prefix);
         json_string(json, "note", report->unused[i].note);
+        json_end_object(json);
+    }
+    json_end_array(json);
+}
+
+static void put_chance_counts(struct json *json, const struct report_chances *counts)
+{
+    json_number(json, "begun", counts->begun);
+    json_number(json, "sessions", counts->sessions);
+    json_number(json, "established", counts->established);
+    json_number(json, "failed", counts->failed);
+    json_number(json, "messages", counts->messages);
+    json_number(json, "first", counts->first);
+    json_number(json, "last", counts->last);
+}
+
+static void put_chances(struct json *json, const struct report *report)
+{
+    json_number(json, "second_chance_peers", report->chance_peers);
+    json_array(json, "second_chances");
+    for (size_t i = 0; i < report->chance_count; i++) {
+        json_object(json, NULL);
+        json_string(json, "peer", report->chances[i].peer);
+        json_string(json, "helo", report->chances[i].helo);
+        put_chance_counts(json, &report->chances[i].counts);
         json_end_object(json);
     }
     json_end_array(json);
@@ -134,7 +164,7 @@ static void put_peer(void *ctx, const struct report_peer *peer)
 {
     static const char *const tls_names[4] = {"protocol", "cipher", "group", "signature"};
     static const char *const failure_names[4] = {"kind", "reason", "policy"};
-    static const char *const policy_names[4] = {"policy", "level"};
+    static const char *const policy_names[4] = {"policy", "level", "line", "listener"};
     struct json *json = ctx;
 
     json_object(json, NULL);
@@ -148,6 +178,11 @@ static void put_peer(void *ctx, const struct report_peer *peer)
     put_rows(json, "tls", tls_names, &peer->tls, "sessions");
     put_rows(json, "failures", failure_names, &peer->failures, "count");
     put_rows(json, "policies", policy_names, &peer->policies, "sessions");
+    if (peer->chances.last != 0) {
+        json_object(json, "second_chance");
+        put_chance_counts(json, &peer->chances);
+        json_end_object(json);
+    }
     json_end_object(json);
 }
 
@@ -168,6 +203,7 @@ bool report_json_write(const struct report_view *view)
     put_shares(&json, "failure_kinds", &report->kinds, true);
     put_failures(&json, report);
     put_policies(&json, report);
+    put_chances(&json, report);
     if (report->whole)
         put_days(&json, report);
     json_array(&json, "peers");

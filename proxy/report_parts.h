@@ -15,6 +15,9 @@ void report_shares_sort(struct report_shares *shares);
 bool report_failures_collect(struct ledger_read *read, int64_t since, struct report *report);
 bool report_policies_collect(struct ledger_read *read, int64_t since,
                              const struct policy_table *table, struct report *report);
+void report_policies_free(struct report *report);
+bool report_chances_collect(struct ledger_read *read, int64_t since, struct report *report);
+void report_chances_free(struct report *report);
 bool report_trend_collect(struct ledger_read *read, int64_t since, struct report *report);
 void report_trend_free(struct report_trend *trend);
 

@@ -11,7 +11,7 @@
 #define TEXT_OF_(number) #number
 
 /* The queries for a peer's rows: words, sessions, last. ?1 since, ?2 the peer. */
-enum { QUERY_TLS, QUERY_FAILURE, QUERY_POLICY, QUERY_COUNT };
+enum { QUERY_TLS, QUERY_FAILURE, QUERY_POLICY, QUERY_CHANCE, QUERY_COUNT };
 
 /* A column by its table, since "text" is also one of the names'. */
 #define WORD(column) "(SELECT n.text FROM name n WHERE n.id = " column ")"
@@ -25,10 +25,15 @@ static const char *const row_queries[QUERY_COUNT] = {
         "failure.policy") ", NULL, count, last FROM failure"
                           " WHERE peer = ?2 AND last >= ?1"
                           " ORDER BY last DESC LIMIT " TEXT_OF(LEDGER_CHILDREN_MAX),
-    [QUERY_POLICY] = "SELECT " WORD("policy_use.policy") "," WORD(
-        "policy_use.level") ", NULL, NULL, sessions, last FROM policy_use"
-                            " WHERE peer = ?2 AND last >= ?1"
-                            " ORDER BY last DESC LIMIT " TEXT_OF(LEDGER_CHILDREN_MAX)};
+    [QUERY_POLICY] = "SELECT " WORD("policy_use.policy") "," WORD("policy_use.level") "," WORD(
+        "policy_use.line") "," WORD("policy_use.listener") ", sessions,"
+                                                           " last FROM policy_use WHERE peer = ?2 "
+                                                           "AND last >= ?1"
+                                                           " ORDER BY last DESC LIMIT " TEXT_OF(
+                                                               LEDGER_CHILDREN_MAX),
+    [QUERY_CHANCE] = "SELECT sum(begun), sum(sessions), sum(established), sum(failed),"
+                     " sum(messages), min(first), max(last) FROM chance"
+                     " WHERE peer = ?2 AND last >= ?1"};
 
 #define PEER_NUMBER_COLUMN(field) #field ","
 #define PEER_TEXT_COLUMN(field) #field ","
@@ -68,6 +73,24 @@ static void take_rows(struct ledger_read *read, sqlite3_stmt *query, int64_t pee
     sqlite3_reset(query);
 }
 
+/* The second chances of PEER. */
+static void take_chances(struct ledger_read *read, sqlite3_stmt *query, int64_t peer,
+                         struct report_chances *chances)
+{
+    if (query == NULL)
+        return;
+    sqlite3_bind_int64(query, 2, peer);
+    if (ledger_read_next(read, query)) /* sums of nothing are NULL, which is 0 */
+        *chances = (struct report_chances){.begun = sqlite3_column_int64(query, 0),
+                                           .sessions = sqlite3_column_int64(query, 1),
+                                           .established = sqlite3_column_int64(query, 2),
+                                           .failed = sqlite3_column_int64(query, 3),
+                                           .messages = sqlite3_column_int64(query, 4),
+                                           .first = sqlite3_column_int64(query, 5),
+                                           .last = sqlite3_column_int64(query, 6)};
+    sqlite3_reset(query);
+}
+
 static void free_rows(struct report_peer_rows *rows)
 {
     for (size_t i = 0; i < rows->count; i++)
@@ -94,6 +117,7 @@ static void take_peer(struct ledger_read *read, sqlite3_stmt *query, sqlite3_stm
     if (peer->failed > 0)
         take_rows(read, rows[QUERY_FAILURE], id, &peer->failures);
     take_rows(read, rows[QUERY_POLICY], id, &peer->policies);
+    take_chances(read, rows[QUERY_CHANCE], id, &peer->chances);
 }
 
 static void release_peer(struct report_peer *peer)

@@ -11,6 +11,7 @@
 
 #include "proxy/ledger_prune.h"
 #include "proxy/ledger_read.h"
+#include "proxy/report_data.h"
 
 /* X(field): integers of the table "peer", in the order in which they are shown. */
 #define REPORT_PEER_NUMBERS(X)                                                                     \
@@ -35,7 +36,7 @@
 /* What a peer has several of, most sessions first; fields that a kind does not have are NULL. */
 struct report_peer_row {
     char *words[4]; /* TLS: protocol, cipher, group, signature. Failure: kind, text, policy.
-                     * Policy: where, level */
+                     * Policy: file, level, line, listener */
     int64_t sessions;
     int64_t last;
 };
@@ -56,6 +57,7 @@ struct report_peer {
     struct report_peer_rows tls;
     struct report_peer_rows failures; /* the last one first */
     struct report_peer_rows policies;
+    struct report_chances chances; /* LAST 0: it never had one */
 };
 
 enum report_order {

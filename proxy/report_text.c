@@ -7,6 +7,7 @@
 #define SHARES_SHOWN 12
 #define FAILURES_SHOWN 20
 #define POLICIES_SHOWN 40
+#define CHANCES_SHOWN 20
 #define DAYS_SHOWN 14
 #define SERIES_SHOWN 6
 #define PEERS_SHOWN 20
@@ -137,18 +138,44 @@ static void put_policies(FILE *out, const struct report *report)
         fputs("  ", out);
         report_escape_terminal(out, policy->where, 0);
         fputs(": ", out);
-        if (policy->prefix != NULL) {
-            report_escape_terminal(out, policy->prefix, 0);
-            fputc(' ', out);
+        report_escape_terminal(out, *policy->line != '\0' ? policy->line : policy->level, 0);
+        if (*report_line_words(policy->state) != '\0') {
+            fprintf(out, " (%s", report_line_words(policy->state));
+            report_escape_terminal(out, policy->now != NULL ? policy->now : "", 0);
+            fputc(')', out);
         }
-        report_escape_terminal(out, policy->level, 0);
-        if (report_policy_gone(policy))
-            fputs(" (not in the table today)", out);
-        fprintf(out, "\n%34slast ", "");
+        fprintf(out, "\n%34s", "");
+        put_number(out, policy->messages, 0);
+        fputs(" messages, ", out);
+        put_number(out, policy->failed, 0);
+        fprintf(out, " failed, %s ", policy->peers > 1 ? "last" : "for");
         report_escape_terminal(out, policy->peer, 0);
         fputc('\n', out);
     }
     put_more(out, report->policy_count, POLICIES_SHOWN);
+}
+
+static void put_chances(FILE *out, const struct report *report)
+{
+    if (report->chance_count == 0)
+        return;
+    fprintf(out, "\nSecond chances%24s %9s %9s %9s %9s  %-10s  %-10s\n", "begun", "sessions",
+            "with TLS", "failed", "messages", "first", "last");
+    for (size_t i = 0; i < report->chance_count && i < CHANCES_SHOWN; i++) {
+        const struct report_chance *chance = &report->chances[i];
+        fprintf(out, "  %-27s", chance->peer);
+        put_number(out, chance->counts.begun, 9);
+        put_number(out, chance->counts.sessions, 10);
+        put_number(out, chance->counts.established, 10);
+        put_number(out, chance->counts.failed, 10);
+        put_number(out, chance->counts.messages, 10);
+        put_date(out, chance->counts.first);
+        put_date(out, chance->counts.last);
+        fputs("  ", out);
+        report_escape_terminal(out, chance->helo, HELO_WIDTH);
+        fputc('\n', out);
+    }
+    put_more(out, (size_t)report->chance_peers, CHANCES_SHOWN);
 }
 
 static void put_unused(FILE *out, const struct report *report)
@@ -253,6 +280,7 @@ bool report_text_write(const struct report_view *view)
                        (part == REPORT_PROTOCOL ? report->totals.cleartext_sessions : 0));
     put_failures(view->out, report);
     put_policies(view->out, report);
+    put_chances(view->out, report);
     put_unused(view->out, report);
     put_days(view->out, report);
     if (rows == 0)

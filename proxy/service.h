@@ -28,6 +28,7 @@
 /* What TLS holds for a peer. Lines of a policy table that say the same share one. */
 struct tls_rule {
     char *place; /* "FILE, line N" of the first line that says it. Owned; main: NULL. */
+    char *words; /* what it says, as a line has it behind its pattern. Owned; main: NULL. */
     bool reject; /* the peer is sent away with 421; policy and tls are NULL */
     struct tls_policy *policy; /* owned */
     struct tls_context *tls;   /* NULL: TLS is not available. Owned reference. */

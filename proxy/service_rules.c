@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "policy/peer_policy.h"
+#include "policy/policy_settings_text.h"
 #include "policy/second_chance_policy.h"
 
 /* The first line that has each of the table's settings: findings are about that line. */
@@ -17,6 +18,15 @@ static void note_place(void *ctx, const struct policy_match *line, bool expired)
     if (!expired && rule->place == NULL &&
         asprintf(&rule->place, "%s, line %u", line->file, line->line) < 0)
         abort();
+}
+
+/* For free(3). */
+static char *words_of(const struct policy_settings *settings)
+{
+    struct text words = {0};
+
+    policy_settings_text(settings, &words);
+    return text_take(&words);
 }
 
 /* One policy for each of the table's different settings. */
@@ -33,6 +43,7 @@ static int make_policies(struct service *service, struct diag *diag)
         struct tls_rule *rule = &service->rules[i];
         if (rule->place == NULL)
             continue; /* only lines that have expired say this */
+        rule->words = words_of(settings);
         rule->reject = settings->level == POLICY_LEVEL_REJECT;
         if (rule->reject)
             continue;
@@ -54,7 +65,8 @@ static int make_second(struct service *service, struct diag *diag)
     if (asprintf(&rule->place, "%s: gatepost_second_chance",
                  config_origin(config, PARAM_gatepost_second_chance)) < 0)
         abort();
-    service->rule_count++; /* frees PLACE */
+    rule->words = text_copy(config_str(config, PARAM_gatepost_second_chance));
+    service->rule_count++; /* frees both */
     if (second_chance_policy_new(config, service->main.policy->level, rule->place, &rule->policy,
                                  diag) != 0)
         return -1;
@@ -108,6 +120,7 @@ void service_rules_free(struct service *service)
 {
     for (size_t i = 0; service->rules != NULL && i < service->rule_count; i++) {
         free(service->rules[i].place);
+        free(service->rules[i].words);
         tls_policy_free(service->rules[i].policy);
         if (service->rules[i].tls != NULL)
             tls_context_unref(service->rules[i].tls);

@@ -50,7 +50,7 @@ void session_chance_begin(struct session *session)
     }
 }
 
-void session_chance_failed(const struct session *session)
+bool session_chance_failed(const struct session *session)
 {
     const struct tls_failure_reason *reason = session->tls_questions->failure(session);
     const struct service *service = session->service;
@@ -59,11 +59,12 @@ void session_chance_failed(const struct session *session)
     if (reason == NULL || !takes_part(session) || !session_chance_helps(reason->kind) ||
         !second_chance_failed(session->chance, &service->chance_rules, &session->client,
                               (uint32_t)session->limits.now))
-        return;
+        return false;
     log_info("second chance of %s begins, for %u seconds, after %u failed TLS handshakes, the "
              "last since it %s",
              session_namaddr(session, namaddr), service->chance_rules.time,
              service->chance_rules.failures, reason->text);
+    return true;
 }
 
 void session_chance_established(const struct session *session)

@@ -15,8 +15,8 @@ struct session;
 /* The client's rule is known: if that is the main one, and it has a chance, that is its rule. */
 void session_chance_begin(struct session *session);
 
-/* The handshake has failed; it counts if a weaker policy may help. */
-void session_chance_failed(const struct session *session);
+/* The handshake has failed; it counts if a weaker policy may help. True: a chance begins. */
+bool session_chance_failed(const struct session *session);
 /* The handshake was good. */
 void session_chance_established(const struct session *session);
 

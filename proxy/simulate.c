@@ -7,24 +7,27 @@
 #include "policy/diag_once.h"
 
 #include "proxy/simulate_findings.h"
+#include "proxy/stages.h"
 
 #define PLACE_MAX 1024
 #define HELO_MAX 256
 
 /* The whole play. */
 struct simulation {
-    struct stage present;
-    struct stage proposed;
+    struct stages present;
+    struct stages proposed;
     struct findings findings;
     bool all; /* also what does not change */
 };
 
-/* Both rules for the peer that is being looked at. */
-struct rules {
-    const struct tls_rule *present;
-    const struct tls_rule *proposed;
+/* What would hold on one listener for the peer that is being looked at. */
+struct scene {
+    struct stage *present_stage, *proposed_stage;
+    const struct tls_rule *present, *proposed;
     char place[PLACE_MAX]; /* of PROPOSED; "": the main configuration */
     char helo[HELO_MAX];
+    int64_t listener;
+    bool apart; /* the listener has parameters of its own, in one configuration or in both */
 };
 
 /* A client's word for itself, fit to be shown. */
@@ -41,7 +44,7 @@ static void show_helo(struct observation_text helo, char out[HELO_MAX])
 
 /* Sessions that had the fate BEFORE, USED of them successfully, would have AFTER. */
 static void weigh(struct simulation *simulation, const struct walked_peer *peer,
-                  const struct rules *rules, const struct fate *before, const struct fate *after,
+                  const struct scene *scene, const struct fate *before, const struct fate *after,
                   bool used, int64_t sessions, int64_t messages)
 {
     bool now = fate_delivers(before) || (before->kind == FATE_UNKNOWN && used);
@@ -49,8 +52,8 @@ static void weigh(struct simulation *simulation, const struct walked_peer *peer,
     struct finding finding = {.prefix = peer->prefix,
                               .before = *before,
                               .after = *after,
-                              .place = rules->place,
-                              .helo = rules->helo,
+                              .place = scene->place,
+                              .helo = scene->helo,
                               .sessions = sessions,
                               .messages = messages};
 
@@ -69,53 +72,126 @@ static void weigh(struct simulation *simulation, const struct walked_peer *peer,
     findings_add(&simulation->findings, &finding);
 }
 
-/* What PEER sends without TLS. */
-static void try_cleartext(struct simulation *simulation, const struct walked_peer *peer,
-                          const struct rules *rules)
+/* Where PEER stands on LISTENER. */
+static void set_scene(struct simulation *simulation, const struct walked_peer *peer,
+                      int64_t listener, struct scene *scene)
 {
-    if (peer->cleartext_sessions == 0)
+    const char *present_name, *name;
+    struct policy_match match;
+
+    scene->listener = listener;
+    scene->present_stage = stages_find(&simulation->present, listener, &present_name);
+    scene->proposed_stage = stages_find(&simulation->proposed, listener, &name);
+    scene->apart = present_name != NULL || name != NULL;
+    scene->present = stage_rule(scene->present_stage, peer, &match);
+    scene->proposed = stage_rule(scene->proposed_stage, peer, &match);
+    scene->place[0] = '\0';
+    if (match.line != 0)
+        snprintf(scene->place, sizeof(scene->place), "%s, line %u", match.file, match.line);
+    if (name != NULL) {
+        size_t length = strlen(scene->place);
+        snprintf(scene->place + length, sizeof(scene->place) - length, "%s of the listener %s",
+                 length == 0 ? "main configuration" : "", name);
+    }
+}
+
+/* SESSIONS without TLS. */
+static void weigh_cleartext(struct simulation *simulation, const struct walked_peer *peer,
+                            const struct scene *scene, int64_t sessions, int64_t messages)
+{
+    if (sessions <= 0)
         return;
-    const struct fate before = stage_cleartext(&simulation->present, rules->present);
-    const struct fate after = stage_cleartext(&simulation->proposed, rules->proposed);
-    weigh(simulation, peer, rules, &before, &after, true, peer->cleartext_sessions,
-          peer->cleartext_messages);
+    const struct fate before = stage_cleartext(scene->present_stage, scene->present);
+    const struct fate after = stage_cleartext(scene->proposed_stage, scene->proposed);
+    weigh(simulation, peer, scene, &before, &after, true, sessions, messages);
+}
+
+/* What PEER sends without TLS: on listeners that stand apart, and the rest on the others. */
+static void try_cleartext(struct simulation *simulation, const struct walked_peer *peer,
+                          struct scene *scene)
+{
+    int64_t sessions = peer->cleartext_sessions, messages = peer->cleartext_messages;
+
+    for (size_t i = 0; i < peer->cleartext_count; i++) {
+        const struct walked_cleartext *part = &peer->cleartexts[i];
+        set_scene(simulation, peer, part->listener, scene);
+        if (!scene->apart)
+            continue;
+        weigh_cleartext(simulation, peer, scene, part->sessions, part->messages);
+        sessions -= part->sessions;
+        messages -= part->messages;
+    }
+    if (sessions > 0)
+        set_scene(simulation, peer, 0, scene);
+    weigh_cleartext(simulation, peer, scene, sessions, messages);
 }
 
 /* One of its hellos. Returns whether it is refused already, and was not always. */
 static bool try_hello(struct simulation *simulation, const struct walked_peer *peer,
-                      const struct rules *rules, const struct walked_hello *hello)
+                      const struct scene *scene, const struct walked_hello *hello)
 {
-    const struct fate before = stage_hello(&simulation->present, rules->present, peer, hello->id);
-    const struct fate after = stage_hello(&simulation->proposed, rules->proposed, peer, hello->id);
+    const struct fate before = stage_hello(scene->present_stage, scene->present, peer, hello->id);
+    const struct fate after = stage_hello(scene->proposed_stage, scene->proposed, peer, hello->id);
 
     if (before.kind == FATE_UNKNOWN)
         simulation->findings.unknown++;
     if (after.kind == FATE_UNKNOWN)
         return false;
-    weigh(simulation, peer, rules, &before, &after, hello->established > 0,
+    weigh(simulation, peer, scene, &before, &after, hello->established > 0,
           hello->established + hello->failed, hello->messages);
     return hello->established > 0 && before.kind != FATE_UNKNOWN && !fate_delivers(&before);
+}
+
+/* The scene for HELLO, if it is not set already. */
+static void set_hello_scene(struct simulation *simulation, const struct walked_peer *peer,
+                            size_t number, struct scene *scene)
+{
+    if (number == 0 || scene->listener != peer->hellos[number].listener)
+        set_scene(simulation, peer, peer->hellos[number].listener, scene);
+}
+
+static void expect_peer(void *ctx, const struct walked_peer *peer)
+{
+    struct simulation *simulation = ctx;
+    struct scene scene;
+
+    for (size_t i = 0; i < peer->hello_count; i++) {
+        set_hello_scene(simulation, peer, i, &scene);
+        stage_expect(scene.present_stage, scene.present, peer->hellos[i].id);
+        stage_expect(scene.proposed_stage, scene.proposed, peer->hellos[i].id);
+    }
 }
 
 static void try_peer(void *ctx, const struct walked_peer *peer)
 {
     struct simulation *simulation = ctx;
-    struct policy_match match;
-    struct rules rules = {.place = ""};
+    struct scene scene;
     bool refused = false;
 
     simulation->findings.peers++;
     simulation->findings.sessions += (uint64_t)peer->sessions;
     simulation->findings.messages += (uint64_t)peer->messages;
-    rules.present = stage_rule(&simulation->present, peer, &match);
-    rules.proposed = stage_rule(&simulation->proposed, peer, &match);
-    if (match.line != 0)
-        snprintf(rules.place, sizeof(rules.place), "%s, line %u", match.file, match.line);
-    show_helo(peer->helo, rules.helo);
-    try_cleartext(simulation, peer, &rules);
-    for (size_t i = 0; i < peer->hello_count; i++)
-        refused = try_hello(simulation, peer, &rules, &peer->hellos[i]) || refused;
+    show_helo(peer->helo, scene.helo);
+    if (peer->cleartext_sessions > 0)
+        try_cleartext(simulation, peer, &scene);
+    for (size_t i = 0; i < peer->hello_count; i++) {
+        set_hello_scene(simulation, peer, i, &scene);
+        refused = try_hello(simulation, peer, &scene, &peer->hellos[i]) || refused;
+    }
     simulation->findings.refused_already += refused ? 1 : 0;
+}
+
+/* A listener with parameters of its own whose name the proposed configuration does not have. */
+static void warn_of_listeners(const struct simulation *simulation, struct diag *diag)
+{
+    const struct stages *present = &simulation->present;
+
+    for (size_t i = 0; i < present->own_count; i++)
+        if (!stages_listen(&simulation->proposed, present->own[i].name))
+            diag_warning(diag,
+                         "the listener %s, which has parameters of its own, is not in the proposed "
+                         "configuration: its clients are taken to come to the main part",
+                         present->own[i].name);
 }
 
 /* Both stages; what both configurations have to say is said once. */
@@ -126,11 +202,23 @@ static bool begin(struct simulation *simulation, const struct simulate_question 
 
     diag_once_begin(&once, diag);
     bool present =
-        stage_begin(&simulation->present, "present", question->present, ledger, &once.diag);
+        stages_begin(&simulation->present, "present", question->present, ledger, &once.diag);
     bool proposed =
-        stage_begin(&simulation->proposed, "proposed", question->proposed, ledger, &once.diag);
+        stages_begin(&simulation->proposed, "proposed", question->proposed, ledger, &once.diag);
+    if (present && proposed)
+        warn_of_listeners(simulation, &once.diag);
     diag_once_end(&once);
     return present && proposed;
+}
+
+/* All peers: what will be asked first, so that it can be answered by all processors. */
+static bool walk(struct simulation *simulation, struct ledger_read *ledger)
+{
+    if (!peer_walk(ledger, expect_peer, simulation))
+        return false;
+    stages_perform(&simulation->present);
+    stages_perform(&simulation->proposed);
+    return peer_walk(ledger, try_peer, simulation);
 }
 
 int simulate_command(const struct simulate_question *question, FILE *out, struct diag *diag)
@@ -143,7 +231,7 @@ int simulate_command(const struct simulate_question *question, FILE *out, struct
         return EX_NOINPUT;
     if (begin(&simulation, question, ledger, diag)) {
         status = EX_NOINPUT;
-        if (peer_walk(ledger, try_peer, &simulation)) {
+        if (walk(&simulation, ledger)) {
             findings_sort(&simulation.findings);
             if (question->json)
                 findings_print_json(&simulation.findings, out);
@@ -153,8 +241,8 @@ int simulate_command(const struct simulate_question *question, FILE *out, struct
         }
     }
     findings_free(&simulation.findings);
-    stage_end(&simulation.present);
-    stage_end(&simulation.proposed);
+    stages_end(&simulation.present);
+    stages_end(&simulation.proposed);
     ledger_read_close(ledger);
     return status;
 }

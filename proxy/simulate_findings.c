@@ -8,6 +8,9 @@
 
 #include "proxy/json.h"
 
+#define SHORT_LIST 5     /* needs no summary */
+#define OUTCOMES_MAX 256 /* different ones that are told apart in a summary */
+#define OUTCOMES_SHOWN 12
 #define LISTED_MAX 50 /* of those that get through otherwise, unless all are wanted */
 
 static const struct {
@@ -49,13 +52,20 @@ static bool same_peer(const struct prefix *left, const struct prefix *right)
            left->address.high == right->address.high && left->address.low == right->address.low;
 }
 
+static bool same_place(const struct finding *left, const struct finding *right)
+{
+    return strcmp(left->place != NULL ? left->place : "",
+                  right->place != NULL ? right->place : "") == 0;
+}
+
 void findings_add(struct findings *findings, const struct finding *finding)
 {
     for (size_t i = findings->count; i > 0; i--) {
         struct finding *other = &findings->list[i - 1];
         if (!same_peer(&other->prefix, &finding->prefix))
             break;
-        if (other->change == finding->change && fate_same(&other->before, &finding->before) &&
+        if (other->change == finding->change && same_place(other, finding) &&
+            fate_same(&other->before, &finding->before) &&
             fate_same(&other->after, &finding->after)) {
             other->sessions += finding->sessions;
             other->messages += finding->messages;
@@ -94,6 +104,11 @@ static int compare_numbers(int64_t left, int64_t right)
     return left < right ? -1 : left > right ? 1 : 0;
 }
 
+static int compare_halves(uint64_t left, uint64_t right)
+{
+    return left < right ? -1 : left > right ? 1 : 0;
+}
+
 static int compare(const void *left_pointer, const void *right_pointer)
 {
     const struct finding *left = left_pointer, *right = right_pointer;
@@ -106,8 +121,8 @@ static int compare(const void *left_pointer, const void *right_pointer)
     if (order == 0)
         order = left->prefix.ipv6 - right->prefix.ipv6;
     if (order == 0)
-        order = memcmp(&left->prefix.address, &right->prefix.address, sizeof(left->prefix.address));
-    return order;
+        order = compare_halves(left->prefix.address.high, right->prefix.address.high);
+    return order != 0 ? order : compare_halves(left->prefix.address.low, right->prefix.address.low);
 }
 
 void findings_sort(struct findings *findings)
@@ -137,6 +152,51 @@ static void print_finding(const struct finding *finding, FILE *out)
     fprintf(out, " (%s)\n", finding->place != NULL ? finding->place : "main configuration");
 }
 
+/* What several peers would come to. */
+struct outcome {
+    const struct fate *fate;
+    size_t peers;
+    int64_t messages;
+};
+
+static int compare_outcomes(const void *left_pointer, const void *right_pointer)
+{
+    const struct outcome *left = left_pointer, *right = right_pointer;
+    int order = compare_numbers(right->messages, left->messages);
+
+    return order != 0 ? order : compare_numbers((int64_t)right->peers, (int64_t)left->peers);
+}
+
+/* A long list of one kind begins with what it comes to, those with most messages first. */
+static void print_outcomes(const struct findings *findings, enum change change, FILE *out)
+{
+    struct outcome outcomes[OUTCOMES_MAX] = {{0}};
+    size_t count = 0;
+    char text[FATE_TEXT_MAX];
+
+    for (size_t i = 0; i < findings->count; i++) {
+        const struct finding *finding = &findings->list[i];
+        size_t at = 0;
+        if (finding->change != change)
+            continue;
+        while (at < count && !fate_same(outcomes[at].fate, &finding->after))
+            at++;
+        if (at == OUTCOMES_MAX)
+            continue;
+        if (at == count)
+            outcomes[count++] = (struct outcome){.fate = &finding->after};
+        outcomes[at].peers++;
+        outcomes[at].messages += finding->messages;
+    }
+    qsort(outcomes, count, sizeof(outcomes[0]), compare_outcomes);
+    for (size_t i = 0; i < count && i < OUTCOMES_SHOWN; i++)
+        fprintf(out, "  %7zu, with %" PRId64 " messages: %s\n", outcomes[i].peers,
+                outcomes[i].messages, fate_text(outcomes[i].fate, text));
+    if (count > OUTCOMES_SHOWN)
+        fprintf(out, "  and others\n");
+    fputc('\n', out);
+}
+
 /* All of one kind. They stand together. */
 static void print_change(const struct findings *findings, enum change change, size_t limit,
                          FILE *out)
@@ -155,6 +215,8 @@ static void print_change(const struct findings *findings, enum change change, si
         return;
     fprintf(out, "%s: %zu, with %" PRId64 " messages in %" PRId64 " sessions\n",
             changes[change].title, count, messages, sessions);
+    if (count > SHORT_LIST)
+        print_outcomes(findings, change, out);
     size_t shown = 0;
     for (size_t i = 0; i < findings->count && shown < limit; i++)
         if (findings->list[i].change == change) {

@@ -1,88 +1,16 @@
 #include "proxy/stage.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-#include "policy/text.h"
-
-#define RESULTS_FIRST 4096
-
-/* What is kept of one rehearsal. */
-struct stage_slot {
-    uint64_t hello;     /* 0: free */
-    uint32_t context;   /* number */
-    uint32_t rehearsal; /* which of the different ones, from 1; 0: the hello is not known */
-};
-
-/* All rehearsals by hello and context (open addressing), and the different things they came to. */
-struct stage_results {
-    struct stage_slot *slots;
-    size_t size; /* a power of two */
-    size_t used;
-    struct tls_rehearsal **different;
-    size_t different_count;
-};
-
-/* ---- what is known already ---- */
-
-static size_t slot_hash(uint64_t hello, uint32_t context)
-{
-    uint64_t hash = (hello * 0x9e3779b97f4a7c15U) ^ (context * 0xc2b2ae3d27d4eb4fU);
-    return (size_t)(hash ^ (hash >> 29));
-}
-
-/* Where it is, or would be. */
-static struct stage_slot *find_slot(const struct stage_results *results, uint64_t hello,
-                                    uint32_t context)
-{
-    size_t at = slot_hash(hello, context) & (results->size - 1);
-
-    while (results->slots[at].hello != 0 &&
-           (results->slots[at].hello != hello || results->slots[at].context != context))
-        at = (at + 1) & (results->size - 1);
-    return &results->slots[at];
-}
-
-static void grow(struct stage_results *results)
-{
-    struct stage_slot *old = results->slots;
-    size_t old_size = results->size;
-
-    results->size = old_size == 0 ? RESULTS_FIRST : 2 * old_size;
-    results->slots = text_alloc(results->size, sizeof(*results->slots));
-    for (size_t i = 0; i < old_size; i++)
-        if (old[i].hello != 0)
-            *find_slot(results, old[i].hello, old[i].context) = old[i];
-    free(old);
-}
-
-/* The number of what equals REHEARSAL. */
-static uint32_t keep(struct stage_results *results, const struct tls_rehearsal *rehearsal)
-{
-    for (size_t i = 0; i < results->different_count; i++)
-        if (tls_rehearsal_same(results->different[i], rehearsal))
-            return (uint32_t)i + 1;
-    results->different = text_resize(results->different, results->different_count + 1,
-                                     sizeof(struct tls_rehearsal *));
-    struct tls_rehearsal *copy = text_alloc(1, sizeof(*copy));
-    memcpy(copy, rehearsal, sizeof(*copy));
-    results->different[results->different_count++] = copy;
-    return (uint32_t)results->different_count;
-}
-
-/* ---- a configuration ---- */
-
 bool stage_begin(struct stage *stage, const char *label, const struct config *config,
-                 struct ledger_read *ledger, struct diag *diag)
+                 const struct stage *twin, struct ledger_read *ledger, struct diag *diag)
 {
-    *stage = (struct stage){
-        .label = label, .ledger = ledger, .results = text_alloc(1, sizeof(*stage->results))};
-    grow(stage->results);
-    stage->query = ledger_read_prepare(ledger, "SELECT bytes FROM hello WHERE id = ?1");
-    stage->service = service_new(config_str(config, PARAM_gatepost_listen), config, NULL, diag);
-    if (stage->query == NULL || stage->service == NULL)
+    *stage = (struct stage){.rehearsals = rehearsals_new(ledger, label)};
+    stage->service = service_new(config_str(config, PARAM_gatepost_listen), config,
+                                 twin != NULL ? twin->service : NULL, diag);
+    if (stage->rehearsals == NULL || stage->service == NULL)
         return false;
     stage->credentials = tls_rehearsal_credentials(config, stage->service->names, diag);
     return stage->credentials != NULL &&
@@ -93,53 +21,14 @@ void stage_end(struct stage *stage)
 {
     service_free(stage->service);
     tls_rehearsal_credentials_free(stage->credentials);
-    sqlite3_finalize(stage->query);
-    for (size_t i = 0; i < stage->results->different_count; i++)
-        free(stage->results->different[i]);
-    free(stage->results->different);
-    free(stage->results->slots);
-    free(stage->results);
+    rehearsals_free(stage->rehearsals);
     *stage = (struct stage){0};
-}
-
-/* The number of a rehearsal of HELLO with CONTEXT; 0: its bytes are not in the ledger. */
-static uint32_t perform(struct stage *stage, struct tls_context *context, int64_t hello)
-{
-    struct tls_rehearsal rehearsal;
-    uint32_t number = 0;
-
-    sqlite3_bind_int64(stage->query, 1, hello);
-    if (ledger_read_next(stage->ledger, stage->query)) {
-        struct observation_text bytes = ledger_read_text(stage->query, 0);
-        if (bytes.length > 0) {
-            tls_rehearse(context, (const uint8_t *)bytes.bytes, bytes.length, stage->label,
-                         &rehearsal);
-            number = keep(stage->results, &rehearsal);
-        }
-    }
-    sqlite3_reset(stage->query);
-    return number;
 }
 
 const struct tls_rehearsal *stage_rehearse(struct stage *stage, struct tls_context *context,
                                            unsigned number, int64_t hello)
 {
-    struct stage_results *results = stage->results;
-
-    if (hello <= 0)
-        return NULL;
-    struct stage_slot *slot = find_slot(results, (uint64_t)hello, number);
-    if (slot->hello == 0) {
-        if (4 * results->used >= 3 * results->size) {
-            grow(results);
-            slot = find_slot(results, (uint64_t)hello, number);
-        }
-        results->used++;
-        *slot = (struct stage_slot){.hello = (uint64_t)hello,
-                                    .context = number,
-                                    .rehearsal = perform(stage, context, hello)};
-    }
-    return slot->rehearsal != 0 ? results->different[slot->rehearsal - 1] : NULL;
+    return rehearsals_get(stage->rehearsals, context, number, hello);
 }
 
 /* ---- fates ---- */
@@ -204,6 +93,12 @@ static bool ccert_suffices(const struct tls_policy *policy, const struct walked_
 static unsigned rule_number(const struct stage *stage, const struct tls_rule *rule)
 {
     return rule == &stage->service->main ? 0 : 1 + (unsigned)(rule - stage->service->rules);
+}
+
+void stage_expect(struct stage *stage, const struct tls_rule *rule, int64_t hello)
+{
+    if (rule->tls != NULL)
+        rehearsals_expect(stage->rehearsals, rule->tls, rule_number(stage, rule), hello);
 }
 
 struct fate stage_hello(struct stage *stage, const struct tls_rule *rule,

@@ -1,7 +1,6 @@
 /*
  * stage.h: a configuration on which the ledger's ClientHellos are rehearsed, and what would become
- * of a peer's sessions under it. Each hello is rehearsed once with each of the contexts that want
- * it, however many peers sent it.
+ * of a peer's sessions under it (rehearsals.h).
  */
 #ifndef GATEPOST_PROXY_STAGE_H
 #define GATEPOST_PROXY_STAGE_H
@@ -16,22 +15,21 @@
 
 #include "proxy/ledger_read.h"
 #include "proxy/peer_walk.h"
+#include "proxy/rehearsals.h"
 #include "proxy/service.h"
 
-/* Everything to do with one configuration. */
+/* Everything to do with the configuration of one or more listeners. */
 struct stage {
-    const char *label;                   /* what its policies are called in reasons. Borrowed. */
     struct service *service;             /* with contexts that only rehearse. Owned. */
     struct tls_credentials *credentials; /* owned */
-    struct ledger_read *ledger;          /* borrowed */
-    sqlite3_stmt *query;                 /* for a hello's bytes. Owned. */
-    struct stage_results *results;       /* owned */
+    struct rehearsals *rehearsals;       /* owned */
 };
 
-/* CONFIG and LEDGER must outlive it. False after reporting to DIAG; stage_end is to be called in
- * both cases. */
+/* LABEL is what its policies are called in reasons. TWIN (or NULL) is another stage whose policy
+ * table is used if it is the same. All must outlive it. False after reporting to DIAG; stage_end is
+ * to be called in both cases. */
 bool stage_begin(struct stage *stage, const char *label, const struct config *config,
-                 struct ledger_read *ledger, struct diag *diag);
+                 const struct stage *twin, struct ledger_read *ledger, struct diag *diag);
 void stage_end(struct stage *stage);
 
 /* What becomes of a session. */
@@ -69,6 +67,9 @@ const struct tls_rule *stage_rule(const struct stage *stage, const struct walked
 struct fate stage_cleartext(const struct stage *stage, const struct tls_rule *rule);
 struct fate stage_hello(struct stage *stage, const struct tls_rule *rule,
                         const struct walked_peer *peer, int64_t hello);
+
+/* stage_hello will be asked about it: for rehearsals_perform. */
+void stage_expect(struct stage *stage, const struct tls_rule *rule, int64_t hello);
 
 /* HELLO with CONTEXT, which keeps its NUMBER (those below 2 + the service's rules are taken); NULL:
  * the hello is not known. */

@@ -10,6 +10,7 @@
 #include "policy/text.h"
 
 #include "proxy/policy_text.h"
+#include "proxy/stages.h"
 #include "proxy/suggest_lines.h"
 #include "proxy/suggest_search.h"
 
@@ -20,13 +21,15 @@
 /* One run. */
 struct suggester {
     const struct suggest_question *question;
-    struct stage stage;
+    struct stages stages;
+    struct stage *stage; /* of the main part */
     struct suggest_search *search;
     struct suggest_lines *lines;
     time_t now;
     FILE *out;
     size_t suggested;
     size_t silent;    /* peers that fail with hellos that the server accepts */
+    size_t elsewhere; /* failed sessions on listeners with parameters of their own */
     int64_t *failing; /* hellos of the peer that is looked at; owned */
     size_t capacity;
 };
@@ -88,6 +91,7 @@ static size_t collect(struct suggester *suggester, const struct walked_peer *pee
                       const struct tls_rule *rule, int64_t *failed, bool *silent)
 {
     size_t count = 0;
+    const char *name;
 
     if (peer->hello_count > suggester->capacity) {
         suggester->capacity = peer->hello_count;
@@ -98,7 +102,11 @@ static size_t collect(struct suggester *suggester, const struct walked_peer *pee
         const struct walked_hello *hello = &peer->hellos[i];
         if (hello->failed == 0)
             continue;
-        const struct fate fate = stage_hello(&suggester->stage, rule, peer, hello->id);
+        if (stages_find(&suggester->stages, hello->listener, &name) != suggester->stage) {
+            suggester->elsewhere += (size_t)hello->failed;
+            continue;
+        }
+        const struct fate fate = stage_hello(suggester->stage, rule, peer, hello->id);
         *silent = *silent || (fate.kind == FATE_TLS && hello->established == 0 &&
                               hello->failed >= suggester->question->min_sessions);
         if (fate.kind != FATE_FAILED)
@@ -113,7 +121,7 @@ static void look_at(void *ctx, const struct walked_peer *peer)
 {
     struct suggester *suggester = ctx;
     struct policy_match match;
-    const struct tls_rule *rule = stage_rule(&suggester->stage, peer, &match);
+    const struct tls_rule *rule = stage_rule(suggester->stage, peer, &match);
     int64_t failed = 0;
     bool silent = false;
 
@@ -145,7 +153,7 @@ static bool run(struct suggester *suggester, struct ledger_read *ledger)
     int64_t cutoff = suggester->now - (int64_t)suggester->question->unused_days * DAY;
     FILE *out = suggester->out;
 
-    suggester->lines = suggest_lines_new(&suggester->stage, cutoff);
+    suggester->lines = suggest_lines_new(&suggester->stages, cutoff);
     if (!peer_walk(ledger, look_at, suggester))
         return false;
     if (suggester->suggested == 0)
@@ -155,7 +163,12 @@ static bool run(struct suggester *suggester, struct ledger_read *ledger)
                 "# %zu peers fail although their ClientHellos are accepted: see gatepost "
                 "report\n",
                 suggester->silent);
-    if (policy_table_size(suggester->stage.service->table) == 0)
+    if (suggester->elsewhere > 0)
+        fprintf(out,
+                "# %zu handshakes failed on listeners that have parameters of their own: no line "
+                "is suggested for these\n",
+                suggester->elsewhere);
+    if (policy_table_size(suggester->stage->service->table) == 0)
         return true;
     if (began(ledger) > cutoff)
         fprintf(out,
@@ -176,14 +189,15 @@ int suggest_command(const struct config *config, const struct suggest_question *
 
     if (ledger == NULL)
         return EX_NOINPUT;
-    if (stage_begin(&suggester.stage, "present", config, ledger, diag)) {
-        suggester.search = suggest_search_new(config, &suggester.stage);
+    if (stages_begin(&suggester.stages, "present", config, ledger, diag)) {
+        suggester.stage = &suggester.stages.main;
+        suggester.search = suggest_search_new(config, suggester.stage);
         status = run(&suggester, ledger) ? 0 : EX_NOINPUT;
         suggest_search_free(suggester.search);
         suggest_lines_free(suggester.lines);
     }
     free(suggester.failing);
-    stage_end(&suggester.stage);
+    stages_end(&suggester.stages);
     ledger_read_close(ledger);
     return status;
 }

@@ -14,16 +14,17 @@
 struct suggest_line {
     struct policy_match match; /* its strings live as long as the table */
     struct prefix prefix;
-    size_t parent;  /* the line that would hold without this one; NO_PARENT: none */
-    int64_t last;   /* when somebody came that it applies to; 0: nobody did */
-    bool cleartext; /* somebody did without TLS, after the cutoff */
-    bool too_many;
+    size_t parent;   /* the line that would hold without this one; NO_PARENT: none */
+    int64_t last;    /* when somebody came that it applies to; 0: nobody did */
+    bool cleartext;  /* somebody did without TLS, after the cutoff */
+    bool too_many;   /* to be judged */
     int64_t *hellos; /* that got through after the cutoff; owned */
     size_t hello_count;
 };
 
 struct suggest_lines {
-    struct stage *stage;
+    struct stages *stages;
+    struct stage *stage; /* of the main part */
     int64_t cutoff;
     struct suggest_line *list; /* by file and line until they are printed */
     size_t count, capacity;
@@ -105,10 +106,12 @@ static void find_parents(struct suggest_lines *lines)
     free(stack);
 }
 
-struct suggest_lines *suggest_lines_new(struct stage *stage, int64_t cutoff)
+struct suggest_lines *suggest_lines_new(struct stages *stages, int64_t cutoff)
 {
+    struct stage *stage = &stages->main;
     struct suggest_lines *lines = text_alloc(1, sizeof(*lines));
 
+    lines->stages = stages;
     lines->stage = stage;
     lines->cutoff = cutoff;
     policy_table_each(stage->service->table, add_line, lines);
@@ -148,6 +151,7 @@ void suggest_lines_note(struct suggest_lines *lines, const struct policy_match *
     struct suggest_line *line = lines->count == 0 ? NULL
                                                   : bsearch(&key, lines->list, lines->count,
                                                             sizeof(*lines->list), compare_places);
+    const char *name;
 
     if (line == NULL)
         return;
@@ -155,9 +159,13 @@ void suggest_lines_note(struct suggest_lines *lines, const struct policy_match *
     if (peer->last < lines->cutoff)
         return;
     line->cleartext = line->cleartext || peer->cleartext_sessions > 0;
-    for (size_t i = 0; i < peer->hello_count; i++)
-        if (peer->hellos[i].established > 0 && peer->hellos[i].last >= lines->cutoff)
-            note_hello(line, peer->hellos[i].id);
+    for (size_t i = 0; i < peer->hello_count; i++) {
+        if (peer->hellos[i].established == 0 || peer->hellos[i].last < lines->cutoff)
+            continue;
+        note_hello(line, peer->hellos[i].id);
+        if (stages_find(lines->stages, peer->hellos[i].listener, &name) != lines->stage)
+            line->too_many = true;
+    }
 }
 
 /* The rule that would hold without LINE. */

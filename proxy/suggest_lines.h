@@ -8,13 +8,14 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "proxy/stage.h"
+#include "proxy/stages.h"
 #include "proxy/suggest_search.h"
 
 struct suggest_lines;
 
-/* All lines of STAGE's table; what was last seen before CUTOFF (unix seconds) does not count. */
-struct suggest_lines *suggest_lines_new(struct stage *stage, int64_t cutoff);
+/* All lines of the main part's table; what was last seen before CUTOFF (unix seconds) does not
+ * count. A line that somebody used on a listener with parameters of its own is needed. */
+struct suggest_lines *suggest_lines_new(struct stages *stages, int64_t cutoff);
 void suggest_lines_free(struct suggest_lines *lines);
 
 /* PEER's rule is that of the line MATCH. */

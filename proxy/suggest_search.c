@@ -1,11 +1,10 @@
 #include "proxy/suggest_search.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "policy/peer_policy.h"
-#include "policy/policy_line.h"
+#include "policy/policy_settings_text.h"
 #include "policy/text.h"
 
 /* From tight to loose; NULL: as it is anyway. */
@@ -184,32 +183,11 @@ struct suggestion suggest_search_find(struct suggest_search *search, const struc
     return suggestion;
 }
 
-/* " NAME=VALUE", blanks and commas as colons. */
-static void write_attribute(const char *name, const char *value, FILE *out)
-{
-    if (value == NULL)
-        return;
-    fprintf(out, " %s=", name);
-    for (const char *at = value; *at != '\0'; at++)
-        fputc(isspace((unsigned char)*at) || *at == ',' ? ':' : *at, out);
-}
-
 void suggest_write(const char *pattern, const struct policy_settings *settings, FILE *out)
 {
-    static const char *const ccerts[] = {[POLICY_CCERT_INHERIT] = NULL,
-                                         [POLICY_CCERT_NO] = "no",
-                                         [POLICY_CCERT_ASK] = "ask",
-                                         [POLICY_CCERT_REQUIRE] = "require"};
-    static const char *const choices[] = {
-        [POLICY_INHERIT] = NULL, [POLICY_NO] = "no", [POLICY_YES] = "yes"};
+    struct text line = {0};
 
-    fprintf(out, "%s %s", pattern, policy_level_name(settings->level));
-    write_attribute("protocols", settings->protocols, out);
-    write_attribute("ciphers", settings->ciphers, out);
-    write_attribute("exclude", settings->exclude, out);
-    write_attribute("cipherlist", settings->cipherlist, out);
-    write_attribute("curves", settings->curves, out);
-    write_attribute("ccert", ccerts[settings->ccert], out);
-    write_attribute("match", settings->match, out);
-    write_attribute("tickets", choices[settings->tickets], out);
+    policy_settings_text(settings, &line);
+    fprintf(out, "%s %s", pattern, line.data);
+    text_free(&line);
 }

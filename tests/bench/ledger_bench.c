@@ -66,6 +66,7 @@ static double measure(struct bench *bench, uint32_t count, uint32_t clients)
                                   .family = 4,
                                   .helo = observation_text("mx.example.org"),
                                   .policy_where = observation_text("main configuration"),
+                                  .policy_file = observation_text("main configuration"),
                                   .policy_level = observation_text("may")};
     double start = now_ns();
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """How long `gatepost simulate` and `gatepost suggest` take on a large ledger.
 
-usage: ledger_scale.py GATEPOST [--peers N] [--hellos N]
+usage: ledger_scale.py GATEPOST [--peers N] [--hellos N] [--only TEXT]
 
 Makes a ledger of synthetic peers in a temporary directory: each sends one of the hellos, few of
 them most of the time. A fifth of the hellos is old: TLS 1.0 to 1.2 with CBC or static RSA.
@@ -77,8 +77,8 @@ def fill(path, peers, hellos):
         ((number + 1, struct.pack("!I", 0x0B000000 + 7 * number), _V1, _V1,
           f"mx{number}.example".encode()) for number in range(peers)))
     database.executemany(
-        "INSERT INTO peer_hello(peer, hello, established, failed, messages, first, last)"
-        " VALUES(?, ?, 15, 5, 10, ?, ?)",
+        "INSERT INTO peer_hello(peer, hello, listener, established, failed, messages, first, last)"
+        " VALUES(?, ?, 0, 15, 5, 10, ?, ?)",
         ((number + 1, number % hellos + 1 if number < hellos else
           1 + int(hellos * rng.random() ** 3), _V1, _V1) for number in range(peers)))
     database.commit()
@@ -118,6 +118,7 @@ def main():
     parser.add_argument("gatepost")
     parser.add_argument("--peers", type=int, default=1_000_000)
     parser.add_argument("--hellos", type=int, default=50_000)
+    parser.add_argument("--only", default="", help="measure what has this in its name")
     arguments = parser.parse_args()
     directory = tempfile.mkdtemp(prefix="gatepost-scale.")
     try:
@@ -151,6 +152,8 @@ def measure(arguments, directory):
             "suggest, nobody fails": ("suggest",),
             "suggest, a fifth fails": ("-o", "smtpd_tls_exclude_ciphers=kRSA, SHA1", "suggest",
                                        "--min-sessions", "1")}.items():
+        if arguments.only not in name:
+            continue
         seconds, processor, memory, size = timed(*base, *command)
         print(f"{name:28} {seconds:6.1f} s  {processor:6.1f} s of processor  {memory:6.0f} MiB at "
               f"most  {size} bytes")

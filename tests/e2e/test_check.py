@@ -1,12 +1,16 @@
 """gatepost check: certificates and keys that work but should not stay as they are, and profiles."""
 
+import contextlib
 import os
+import pwd
 import re
+import sqlite3
+import subprocess
 
 import pytest
 
 from harness import pki
-from harness.daemon import HOSTNAME
+from harness.daemon import BINARY, HOSTNAME
 from harness.table import in_directory, said, use_table
 
 SOON = pki.NOW + 10 * pki.DAY
@@ -192,3 +196,54 @@ def test_the_daemon_may_run_with_all_of_it(make_gatepost, backend, directory, mi
     daemon = make_gatepost(backend.endpoint, smtpd_tls_chain_files=chain, smtpd_tls_cert_file="",
                            smtpd_tls_key_file="")
     assert os.path.exists(daemon.log_path)
+
+
+def ledger_check(daemon):
+    """What is said about the ledger."""
+    result = in_directory(daemon, "check")
+    return [line.split("warning: ", 1)[1] for line in said(result).splitlines()
+            if "warning: " in line and "recorded" in line or ".corrupt" in line]
+
+
+def test_ledger(make_gatepost, backend):
+    """Where it is to be, and what is there."""
+    daemon = make_gatepost(backend.endpoint, start=False, gatepost_user="nobody")
+    assert not ledger_check(daemon)  # it will be made
+    directory = os.path.dirname(daemon.ledger_path)
+    os.mkdir(directory)  # root's
+    [line] = ledger_check(daemon)
+    assert line.startswith(directory) and "belongs to gatepost_user" in line
+    owner = pwd.getpwnam("nobody").pw_uid
+    os.chown(directory, owner, -1)
+    assert not ledger_check(daemon)
+    os.chmod(directory, 0o777)
+    assert "nobody else can write" in ledger_check(daemon)[0]
+    os.chmod(directory, 0o750)
+    with contextlib.closing(sqlite3.connect(daemon.ledger_path)) as database:
+        database.execute("CREATE TABLE something(n)")
+    assert "gatepost_user owns" in ledger_check(daemon)[0]
+    os.chown(daemon.ledger_path, owner, -1)
+    assert "not a ledger; it would be renamed" in ledger_check(daemon)[0]
+    os.unlink(daemon.ledger_path)
+    daemon.start().stop()
+    assert not ledger_check(daemon)
+    with contextlib.closing(sqlite3.connect(daemon.ledger_path)) as database:
+        database.execute("UPDATE meta SET value = 99 WHERE key = 'version'")
+        database.commit()
+    assert "its version is 99" in ledger_check(daemon)[0]
+    daemon.write_config(gatepost_ledger="no")
+    assert not ledger_check(daemon)
+    daemon.write_config(gatepost_ledger="yes", gatepost_state_directory=daemon.path("nowhere"))
+    assert f"{daemon.path('nowhere')}: No such file" in ledger_check(daemon)[0]
+
+
+def test_ledger_without_room(make_gatepost, backend):
+    """A file system of its own that is small."""
+    daemon = make_gatepost(backend.endpoint, start=False)
+    result = subprocess.run(
+        ["unshare", "--mount", "sh", "-c",
+         'mount -t tmpfs -o size=1m none "$1" && exec "$2" -c "$3" check', "sh", daemon.path("state"),
+         BINARY, daemon.directory], capture_output=True, text=True, check=False, timeout=60)
+    if "mount" in result.stderr and "permi" in result.stderr.lower():
+        pytest.skip("no mounts here: " + result.stderr.strip())
+    assert re.search("warning: .*/state: only 1 MB are free", result.stdout + result.stderr), result

@@ -97,7 +97,7 @@ def test_session_without_tls(daemon, ledger):
     assert peer["bytes"] == 2 * len(MESSAGE)
     assert (peer["established"], peer["failed"], peer["resumed"]) == (0, 0, 0)
     assert peer["helo"] == b"<b>&\"plain" and peer["ccert_status"] is None
-    assert ledger.policies(peer) == [("main configuration", "may", 1)]
+    assert ledger.policies(peer) == [("main configuration", "", "may", 1)]
     assert not ledger.tls(peer) and not ledger.failures(peer) and not ledger.hellos(peer)
     assert ledger.days() == {("protocol", "none"): (1, 2)}
 
@@ -202,11 +202,11 @@ def test_policy_line(make_gatepost, backend):
     with Client(daemon.address, "127.0.0.6", greeting=False) as client:
         assert client.reply().code == 421
     session(daemon, "127.0.0.7")
-    for source, line, level in (("127.0.0.5", 2, "encrypt"), ("127.0.0.6", 3, "reject"),
-                                ("127.0.0.7", 4, "none")):
+    for source, level in (("127.0.0.5", "encrypt"), ("127.0.0.6", "reject"), ("127.0.0.7", "none")):
         peer = ledger.wait_peer(source, sessions=1)
-        [(place, found, sessions)] = ledger.policies(peer)
-        assert place.endswith(f"{path}, line {line}") and (found, sessions) == (level, 1)
+        [(place, line, found, sessions)] = ledger.policies(peer)
+        assert place.endswith(path) and line == f"{source}/32 {level}"
+        assert (found, sessions) == (level, 1)
 
 
 def test_client_certificate(make_gatepost, backend, directory):

@@ -107,7 +107,10 @@ def test_json(daemon):
     [line] = [name for name in used if name != "main configuration"]
     assert line.endswith("tls_policy.cidr, line 1")
     assert (used[line]["sessions"], used[line]["last_peer"]) == (1, EXEMPT)
-    assert (used[line]["prefix_now"], used[line]["level"]) == (f"{EXEMPT}/32", "may")
+    assert (used[line]["state"], used[line]["level"]) == ("present", "may")
+    assert used[line]["line"] == f"{EXEMPT}/32 may protocols=>=TLSv1 ciphers=medium"
+    assert (used[line]["established"], used[line]["failed"], used[line]["messages"]) == (1, 0, 2)
+    assert (used["main configuration"]["state"], used["main configuration"]["failed"]) == (None, 2)
     [unused] = found["unused_policies"]
     assert (unused["prefix"], unused["note"]) == ("198.51.100.0/24", "gone")
     assert unused["policy"].endswith("tls_policy.cidr, line 2")
@@ -243,6 +246,23 @@ def test_html_replaces_a_page_at_once(daemon):
     assert "cannot be written: No such file" in error
 
 
+def test_lines_that_change(daemon):
+    """Who needs which line stays known when the table is edited: it moves, changes, goes."""
+    def found(*lines):
+        use_table(daemon, lines)
+        policies = {row["line"]: row for row in report_json(daemon)["policies"]}
+        return policies[f"{EXEMPT}/32 may protocols=>=TLSv1 ciphers=medium"]
+    line = found("# new", "192.0.2.0/24 encrypt", f"{EXEMPT} may ciphers=medium protocols=>=TLSv1")
+    assert line["state"] == "present" and line["policy"].endswith("tls_policy.cidr, line 3")
+    line = found(f"{EXEMPT} encrypt")
+    assert (line["state"], line["now"]) == ("changed", "encrypt")
+    assert "(now: encrypt)" in report(daemon)
+    line = found("192.0.2.0/24 encrypt", "# nothing")
+    assert line["state"] == "gone" and line["policy"].endswith("tls_policy.cidr")
+    assert "(not in the table today)" in report(daemon)
+    assert "not in the table today" in Page(report(daemon, "--html", "-")).cells
+
+
 @pytest.mark.parametrize("options", [
     ["--since", "yesterday"], ["--since", "2026-02-30"], ["--peer", "example.org"],
     ["--protocol", "SSLv3"], ["--limit", "0"], ["--json", "--csv"], ["word"], ["--nothing"]],
@@ -287,8 +307,8 @@ _FILL = f"""
            'mail' || i || '.example' FROM n;
     INSERT INTO tls SELECT p.id, t.protocol, t.cipher, t.grp, t.signature, 2, 0, p.messages, p.first,
            p.last FROM peer p, (SELECT * FROM tls LIMIT 1) t WHERE p.id > 1000;
-    INSERT INTO policy_use SELECT p.id, u.policy, u.level, 2, p.last FROM peer p,
-           (SELECT * FROM policy_use LIMIT 1) u WHERE p.id > 1000;
+    INSERT INTO policy_use SELECT p.id, u.listener, u.policy, u.line, u.level, 2, 2, 0, 0, p.messages,
+           0, p.first, p.last FROM peer p, (SELECT * FROM policy_use LIMIT 1) u WHERE p.id > 1000;
 """
 
 

@@ -1,12 +1,17 @@
 """gatepost_second_chance: who fails gets a weaker policy for a while, and nobody else."""
 
+import csv
+import io
 import json
+import re
 import ssl
+import time
 
 import pytest
 
 from harness.client import Client, Closed, tls_context
 from harness.daemon import run_command
+from harness.ledger import Ledger
 from harness.table import ask_policy, in_directory, said, use_table
 from harness.wait import wait_until
 
@@ -149,3 +154,35 @@ def test_check_finds_mistakes(make_gatepost, backend, value, told):
     result = run_command("-c", daemon.directory, "check")
     assert result.returncode == 1 and told in said(result), said(result)
     assert "gatepost_second_chance" in said(result)
+
+
+def test_report(start):
+    """Who got one, when, and what came of it."""
+    daemon = start("protocols=>=TLSv1.1 ciphers=medium")
+    middle = tls_context(ssl.TLSVersion.TLSv1_1, ssl.TLSVersion.TLSv1_1)
+    fail_twice(daemon, FAILING)
+    assert [version_of(daemon, FAILING, context) for context in (middle, None, middle)] == \
+        ["TLSv1.1", None, "TLSv1.1"]
+    fail_twice(daemon, OTHER)
+    ledger = Ledger(daemon.ledger_path)
+    ledger.wait_peer(FAILING, sessions=5)
+    ledger.wait_peer(OTHER, sessions=2)
+    found = json.loads(in_directory(daemon, "report", "--json").stdout)
+    assert found["second_chance_peers"] == 2
+    chances = {row["peer"]: row for row in found["second_chances"]}
+    counts = ("begun", "sessions", "established", "failed")
+    assert [chances[FAILING][name] for name in counts] == [1, 3, 2, 1]
+    assert [chances[OTHER][name] for name in counts] == [1, 0, 0, 0]
+    assert abs(chances[OTHER]["first"] - time.time()) < 600
+    peers = {peer["address"]: peer for peer in found["peers"]}
+    assert peers[FAILING]["second_chance"]["established"] == 2
+    [policy] = [row for row in found["policies"] if row["policy"] == "gatepost_second_chance"]
+    assert (policy["sessions"], policy["line"], policy["state"]) == \
+        (3, "protocols=>=TLSv1.1 ciphers=medium", None)
+    text = in_directory(daemon, "report").stdout
+    assert re.search(rf"\nSecond chances .*\n(.*\n)?  {FAILING} +1 +3 +2 +1 +0 ", text), text
+    page = in_directory(daemon, "report", "--html", "-").stdout
+    assert "<h2>Second chances</h2>" in page
+    rows = {row["address"]: row
+            for row in csv.DictReader(io.StringIO(in_directory(daemon, "report", "--csv").stdout))}
+    assert (rows[FAILING]["second_chances"], rows[FAILING]["second_chance_established"]) == ("1", "2")

@@ -5,10 +5,12 @@ import re
 
 import pytest
 
-from harness import pki
+from harness import pki, unpacked
 from harness.client import Client
 from harness.daemon import HOSTNAME, run_command
 from harness.ledger import Ledger
+from harness.mtas import MTAS
+from harness.ports import free_port
 from harness.table import in_directory, said, use_table
 from harness.zoo import CLEARTEXT, KINDS, source_of, visit
 
@@ -109,6 +111,64 @@ def test_prediction_comes_true(make):
         second.stop()
 
 
+@pytest.mark.slow
+def test_prediction_comes_true_for_mail_servers(make):
+    """The same with other libraries and whole mail servers, for the changes that tell most."""
+    first = make()
+    ledger = Ledger(first.ledger_path)
+    kinds = []
+    for kind in MTAS:
+        try:
+            kind.run(first.address, source_of(kind))
+            kinds.append(kind)
+        except unpacked.Missing as missing:
+            print(f"{kind.name}: {missing}")
+    if not kinds:
+        pytest.skip("none of them is there (packaging/install-deps interop)")
+    for kind in kinds:
+        assert ledger.wait_peer(source_of(kind), messages=1)["established"] == 1, kind.name
+    for name in ("TLS 1.3", "groups", "only RSA"):
+        second = make(start=False, **PROPOSALS[name])
+        answer = by_peer(simulate(first, "-c", second.directory, "--all"))
+        second.start()
+        live = Ledger(second.ledger_path)
+        for kind in kinds:
+            kind.run(second.address, source_of(kind))
+            row = live.wait_more(source_of(kind), None, sessions=1)
+            [finding] = answer[source_of(kind)]
+            check_prediction(kind, finding, live, row)
+        second.stop()
+
+
+def test_listeners_with_their_own_parameters(make):
+    """Who came to such a listener is judged by its parameters, in both configurations."""
+    daemon = make(start=False)
+    strict, odd = daemon.port, free_port()
+    listen = f"127.0.0.1:{strict}, {{ 127.0.0.1:{odd}, smtpd_tls_protocols=%s }}"
+    daemon.write_config(gatepost_listen=listen % ">=TLSv1", smtpd_tls_protocols=">=TLSv1.2")
+    daemon.start()
+    ledger = Ledger(daemon.ledger_path)
+    [old] = [kind for kind in KINDS if kind.name == "TLS 1.0"]
+    old.run(("127.0.0.1", odd), source_of(old))
+    CLEARTEXT.run(("127.0.0.1", odd), source_of(CLEARTEXT))
+    ledger.wait_peer(source_of(old), sessions=1, messages=1)
+    ledger.wait_peer(source_of(CLEARTEXT), sessions=1, messages=1)
+    assert not simulate(daemon, "-o", "smtpd_tls_protocols=>=TLSv1.3", status=0)["findings"]
+    [finding] = simulate(daemon, "-o", "gatepost_listen=" + listen % ">=TLSv1.2",
+                         status=1)["findings"]
+    assert (finding["peer"], finding["change"]) == (source_of(old), "lost")
+    assert finding["policy"] == f"main configuration of the listener 127.0.0.1:{odd}"
+    own = f"{{ 127.0.0.1:{odd}, smtpd_tls_security_level=encrypt, smtpd_tls_mandatory_protocols=>=TLSv1 }}"
+    [finding] = simulate(daemon, "-o", f"gatepost_listen={own}", status=1)["findings"]
+    assert (finding["peer"], finding["now"]["text"]) == (source_of(CLEARTEXT), "cleartext")
+    result = in_directory(daemon, "simulate", "-o", f"gatepost_listen=127.0.0.1:{strict}")
+    assert result.returncode == 1 and f"the listener 127.0.0.1:{odd}, which has parameters of its own, " \
+        "is not in the proposed configuration" in said(result)
+    suggested = in_directory(daemon, "-o", "gatepost_listen=" + listen % ">=TLSv1.2", "suggest",
+                             "--min-sessions", "1")
+    assert suggested.returncode == 0 and "until=" not in suggested.stdout, said(suggested)
+
+
 def test_who_is_lost(make):
     """Exactly those whom the table let in, when its lines are gone; and what they deliver counts."""
     daemon = make(start=False, smtpd_tls_protocols=">=TLSv1.2")
@@ -153,6 +213,22 @@ def test_levels(make):
     answer = simulate(daemon, "-o", "smtpd_tls_ask_ccert=yes", "-o", "smtpd_tls_req_ccert=yes", "-o",
                       "smtpd_tls_security_level=encrypt", status=1)
     assert "client certificate" in by_peer(answer)[source_of(KINDS[0])][0]["then"]["text"]
+
+
+def test_summary_and_order(make):
+    """A long list is summed up first; who is equal stands in the order of addresses."""
+    daemon = make()
+    ledger = Ledger(daemon.ledger_path)
+    sources = ["127.0.1.2", "127.0.0.3", "127.1.0.1", "127.0.0.20", "127.0.2.1", "127.0.0.4"]
+    for source in sources:
+        CLEARTEXT.run(daemon.address, source)
+    for source in sources:
+        ledger.wait_peer(source, messages=1)
+    text = in_directory(daemon, "simulate", "-o", "smtpd_tls_security_level=encrypt").stdout
+    assert re.match(r"Would be lost: 6, with 6 messages in 6 sessions\n +6, with 6 messages: refused: "
+                    r"TLS is required\n\n", text), text
+    assert re.findall(r"^  (127\.[0-9.]+) ", text, re.M) == \
+        ["127.0.0.3", "127.0.0.4", "127.0.0.20", "127.0.1.2", "127.0.2.1", "127.1.0.1"]
 
 
 def test_gained(make):

@@ -70,7 +70,7 @@ static void test_probe(void **state)
     char v1[HANDOFF_HEADER_MAX + 1] = "";
     unsigned char v2[HANDOFF_HEADER_MAX];
     handoff_proxy1(NULL, NULL, v1);
-    assert_string_equal(v1, "PROXY TCP4 127.0.0.1 127.0.0.1 0 0\r\n");
+    assert_string_equal(v1, "PROXY TCP4 127.0.0.1 127.0.0.1 1 1\r\n");
     assert_int_equal(handoff_proxy2(NULL, NULL, v2), 16);
     assert_memory_equal(v2, SIGNATURE "\x20\x00\x00\x00", 16);
 }

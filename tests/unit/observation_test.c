@@ -28,6 +28,7 @@ static struct observation full_session(char *bytes, size_t length)
     session.family = 6;
     session.tls = OBSERVATION_TLS_LAST;
     session.resumed = 1;
+    session.chance = OBSERVATION_CHANCE_LAST;
     session.cleartext_messages = session.messages;
     memset(session.address, 0xfe, sizeof(session.address));
     memcpy(session.digest, digest, sizeof(digest));
@@ -158,6 +159,9 @@ static void nonsense_is_not_written(void **state)
     session.tls = OBSERVATION_TLS_LAST + 1;
     assert_int_equal(observation_write(&session, packet, sizeof(packet)), 0);
     session.tls = 0;
+    session.chance = OBSERVATION_CHANCE_LAST + 1;
+    assert_int_equal(observation_write(&session, packet, sizeof(packet)), 0);
+    session.chance = 0;
     session.family = 5;
     assert_int_equal(observation_write(&session, packet, sizeof(packet)), 0);
     session.family = 4;

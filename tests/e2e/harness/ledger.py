@@ -14,8 +14,9 @@ _TLS = """SELECT p.text AS protocol, c.text AS cipher, g.text AS "group", s.text
 _FAILURE = """SELECT k.text AS kind_text, t.text AS reason, p.text AS place, f.*
               FROM failure f JOIN name k ON k.id = f.kind JOIN name t ON t.id = f.text
               JOIN name p ON p.id = f.policy WHERE f.peer = ?"""
-_POLICY = """SELECT p.text AS place, l.text AS level_text, u.sessions FROM policy_use u
-             JOIN name p ON p.id = u.policy JOIN name l ON l.id = u.level WHERE u.peer = ?"""
+_POLICY = """SELECT p.text AS place, w.text AS line_text, l.text AS level_text, u.sessions
+             FROM policy_use u JOIN name p ON p.id = u.policy JOIN name l ON l.id = u.level
+             JOIN name w ON w.id = u.line WHERE u.peer = ?"""
 _HELLO = """SELECT h.bytes, h.digest, h.count, r.* FROM peer_hello r
             JOIN hello h ON h.id = r.hello WHERE r.peer = ?"""
 _DAY = """SELECT k.text AS kind, v.text AS value, sum(d.sessions) AS sessions,
@@ -60,6 +61,19 @@ class Ledger:
         except AssertionError:
             raise AssertionError(f"{address}: {self.peer(address)}, not {counts}") from None
 
+    def wait_more(self, address, before, **counts):
+        """Waits until the peer's counts are at least so much more than in the row BEFORE (None: there
+        was none), for clients that try more than once; returns its row."""
+        def found():
+            row = self.peer(address)
+            return row if row and all(row[name] >= (before[name] if before else 0) + more
+                                      for name, more in counts.items()) else None
+        try:
+            return wait_until(found, "it")
+        except AssertionError:
+            raise AssertionError(f"{address}: {self.peer(address)}, not {counts} more than "
+                                 f"{before}") from None
+
     def tls(self, peer):
         """What protected a peer's sessions."""
         return self.rows(_TLS, peer["id"])
@@ -69,7 +83,7 @@ class Ledger:
         return self.rows(_FAILURE, peer["id"])
 
     def policies(self, peer):
-        """(place, level, sessions)."""
+        """(file, what the line says, level, sessions)."""
         return [tuple(row.values()) for row in self.rows(_POLICY, peer["id"])]
 
     def hellos(self, peer):

@@ -5,6 +5,7 @@ import contextlib
 import shutil
 import ssl
 import subprocess
+import zlib
 from dataclasses import dataclass
 from typing import Callable
 
@@ -143,8 +144,12 @@ KINDS = [
 
 
 def source_of(kind):
-    """Its address."""
-    return f"127.0.7.{KINDS.index(kind) + 1}" if kind in KINDS else "127.0.7.250"
+    """Its address: of those that are not in KINDS, by their names."""
+    if kind in KINDS:
+        return f"127.0.7.{KINDS.index(kind) + 1}"
+    if kind is CLEARTEXT:
+        return "127.0.7.250"
+    return f"127.0.6.{1 + zlib.crc32(kind.name.encode()) % 250}"
 
 
 def visit(daemon, ledger, kinds, times=1):

@@ -1,0 +1,1 @@
+"""Other people's mail servers and clients on both sides of gatepost: see tests/interop."""
