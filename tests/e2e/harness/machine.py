@@ -35,7 +35,7 @@ stop_gatepost() {
 case $* in
 daemon-reload | "enable gatepost.socket" | "disable gatepost.socket") ;;
 "reload haproxy" | "reload rspamd") ;;
-"restart gatepost" | "restart gatepost.socket gatepost")
+"restart gatepost" | "start gatepost")
     stop_gatepost
     setsid /usr/sbin/gatepost -o maillog_file=/var/log/gatepost.log run </dev/null >/dev/null 2>&1 &
     for _ in $(seq 400); do
@@ -44,7 +44,7 @@ daemon-reload | "enable gatepost.socket" | "disable gatepost.socket") ;;
     done
     exit 1
     ;;
-"stop gatepost.socket gatepost") stop_gatepost ;;
+"stop gatepost gatepost.socket") stop_gatepost ;;
 *)
     echo "systemctl: unknown: $*" >&2
     exit 1
