@@ -33,7 +33,12 @@ def of_kind(*kinds):
 def boot():
     """A machine, or the end of the test."""
     machine = Machine()
-    if not machine.start():
+    try:
+        started = machine.start()
+    except BaseException:
+        machine.stop()
+        raise
+    if not started:
         machine.stop()
         pytest.skip("the kernel does not let one mount overlays")
     return machine
