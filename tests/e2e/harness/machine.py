@@ -36,7 +36,7 @@ stop_gatepost() {
 case $* in
 daemon-reload | "cat gatepost.service gatepost.socket" | "enable gatepost.socket" | "disable gatepost.socket") ;;
 "reload haproxy" | "reload rspamd") ;;
-"restart gatepost" | "restart gatepost.socket gatepost" | "enable --now gatepost.socket gatepost.service")
+"restart gatepost" | "start gatepost" | "enable --now gatepost.socket gatepost.service")
     stop_gatepost
     setsid /usr/sbin/gatepost -o maillog_file=/var/log/gatepost.log run </dev/null >/dev/null 2>&1 &
     for _ in $(seq 400); do
@@ -45,7 +45,7 @@ daemon-reload | "cat gatepost.service gatepost.socket" | "enable gatepost.socket
     done
     exit 1
     ;;
-"stop gatepost.socket gatepost" | "stop gatepost.socket gatepost.service") stop_gatepost ;;
+"stop gatepost gatepost.socket" | "stop gatepost.socket gatepost.service" | \
 "disable --now gatepost.socket gatepost.service") stop_gatepost ;;
 *)
     echo "systemctl: unknown: $*" >&2
