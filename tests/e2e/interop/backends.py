@@ -20,6 +20,7 @@ from .peer import Place
 from .postfix import postfix_version
 
 COLUMNS = ["IPv4 address", "IPv6 address", "BDAT", "8BITMIME", "SMTPUTF8"]
+_NOT_ANNOUNCED = "does not announce it"
 _ANNOUNCED = {"BDAT": "CHUNKING", "8BITMIME": "8BITMIME", "SMTPUTF8": "SMTPUTF8"}
 
 
@@ -55,9 +56,12 @@ def _postfix(key, name, told, endpoint, setting="smtpd_upstream_proxy_protocol =
 
 
 SERVERS = [
-    _postfix("smtpd-2", "Postfix smtpd(8), TCP", "proxy2", lambda site: site.postfix.proxy_endpoint),
-    _postfix("smtpd-1", "Postfix smtpd(8), TCP", "proxy1", lambda site: site.postfix.proxy_endpoint),
-    _postfix("smtpd-x", "Postfix smtpd(8), TCP", "xclient", lambda site: site.postfix.xclient_endpoint,
+    _postfix("smtpd-2", "Postfix smtpd(8), TCP", "proxy2",
+             lambda site: site.postfix.proxy_endpoint),
+    _postfix("smtpd-1", "Postfix smtpd(8), TCP", "proxy1",
+             lambda site: site.postfix.proxy_endpoint),
+    _postfix("smtpd-x", "Postfix smtpd(8), TCP", "xclient",
+             lambda site: site.postfix.xclient_endpoint,
              "smtpd_authorized_xclient_hosts = 127.0.0.1"),
     _postfix("smtpd-unix", "Postfix smtpd(8), UNIX socket", "proxy2",
              lambda site: site.postfix.unix_endpoint),
@@ -68,12 +72,13 @@ SERVERS = [
            "hosts_proxy = 127.0.0.1"),
     Server("exim-1", "Exim, TCP", "proxy1", lambda: version("exim4-daemon-heavy"), exim.backend,
            "hosts_proxy = 127.0.0.1"),
-    Server("opensmtpd-2", "OpenSMTPD, TCP", "proxy2", lambda: version("opensmtpd"), opensmtpd.backend,
-           "listen on 127.0.0.1 port 10025 proxy-v2", {"BDAT": "does not announce it", "SMTPUTF8": "does not announce it"}),
+    Server("opensmtpd-2", "OpenSMTPD, TCP", "proxy2", lambda: version("opensmtpd"),
+           opensmtpd.backend, "listen on 127.0.0.1 port 10025 proxy-v2",
+           {"BDAT": _NOT_ANNOUNCED, "SMTPUTF8": _NOT_ANNOUNCED}),
     Server("haraka-1", "Haraka, TCP", "proxy1", haraka.haraka_version, haraka.backend,
-           "hosts[] = 127.0.0.1 below [haproxy] in connection.ini", {"BDAT": "does not announce it"}),
+           "hosts[] = 127.0.0.1 below [haproxy] in connection.ini", {"BDAT": _NOT_ANNOUNCED}),
     Server("haraka-x", "Haraka, TCP", "xclient", haraka.haraka_version, haraka.backend,
-           "xclient in config/plugins", {"BDAT": "does not announce it"}),
+           "xclient in config/plugins", {"BDAT": _NOT_ANNOUNCED}),
 ]
 
 
@@ -127,7 +132,9 @@ def _deliver(daemon, job, cannot):
 def _seen_address(message, job):
     """What the backend's Received field says of the client."""
     fields, _ = split_fields(message[message.index(b"Received:"):])
-    return job.source in fields[0] if job.source else re.search(r"\[(IPv6:)?::1\]|\(::1\)", fields[0])
+    if job.source:
+        return f"[{job.source}]" in fields[0] or f"({job.source})" in fields[0]
+    return re.search(r"\[(IPv6:)?::1\]|\(::1\)", fields[0])
 
 
 def _try(row, place, daemon, source):
@@ -170,5 +177,6 @@ def attempt(site, server):
     except Missing as missing:
         row.skipped = str(missing)
     except Exception:  # pylint: disable=broad-except
-        row.wrong.append(traceback.format_exc() + place.logs() + (daemon.output() if daemon else ""))
+        row.wrong.append(traceback.format_exc() + place.logs()
+                         + (daemon.output() if daemon else ""))
     return row

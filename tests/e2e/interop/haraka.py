@@ -40,7 +40,9 @@ def serve(place, port, plugins, proxy=False):
     program = os.path.join(node_modules("Haraka"), "Haraka/bin/haraka")
     with open(os.path.join(node_modules("Haraka"), "Haraka/config/connection.ini"),
               encoding="utf-8") as file:  # it does without none of its settings
-        connection = file.read().replace("hosts[] =", "hosts[] = 127.0.0.1" if proxy else "hosts[] =")
+        connection = file.read()
+    if proxy:
+        connection = connection.replace("hosts[] =", "hosts[] = 127.0.0.1")
     place.write("plugins/nameless.js", _NAMELESS)
     settings = {"smtp.ini": f"listen=127.0.0.1:{port}\nnodes=0\n", "me": "mx.gatepost.test\n",
                 "plugins": "\n".join(["nameless", *plugins]) + "\n", "host_list": "gatepost.test\n",

@@ -61,7 +61,8 @@ class Job:
                "Content-Transfer-Encoding: 8bit\n" if self.kind.eight_bit else ""
         subject = "Grüße" if self.kind.smtputf8 else "hello"
         header = f"From: {self.sender}\nTo: {self.recipient}\nSubject: {subject}\n" \
-                 f"Date: Sun, 01 Nov 2026 12:00:00 +0000\nMessage-ID: <{self.token}@client.example>\n"
+                 "Date: Sun, 01 Nov 2026 12:00:00 +0000\n" \
+                 f"Message-ID: <{self.token}@client.example>\n"
         return (header + mime + "\n").encode() + self.body
 
     @property

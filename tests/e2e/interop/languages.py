@@ -38,8 +38,8 @@ def _list(place, jobs):
     for job in jobs:
         message = place.write(job.kind.name, job.message.replace(b"\n", b"\r\n"))
         flags = ",".join(["8bit"] * job.kind.eight_bit + ["utf8"] * job.kind.smtputf8) or "-"
-        lines.append("\t".join([job.host, str(job.port), job.source or "-", job.sender, job.recipient,
-                                message, flags]) + "\n")
+        lines.append("\t".join([job.host, str(job.port), job.source or "-", job.sender,
+                                job.recipient, message, flags]) + "\n")
     return place.write("jobs", "".join(lines))
 
 
@@ -75,7 +75,7 @@ def _java_classpath():
 
 
 def _java(place, jobs):
-    place.run(installed("java"), "-Xshare:auto", "-XX:TieredStopAtLevel=1", "-cp", _java_classpath(),
+    place.run(installed("java"), "-XX:TieredStopAtLevel=1", "-cp", _java_classpath(),
               _program("JakartaSend.java"), place.trust, _list(place, jobs))
 
 
@@ -86,8 +86,8 @@ def _java_version():
 
 
 def _java_dots(body):
-    """doubles a dot at the start of a line also with BDAT, where that is wrong, and sends so to Postfix
-    itself, too."""
+    """doubles a dot at the start of a line also with BDAT, where that is wrong, and does so with
+    Postfix itself, too."""
     return body.replace(b"\n.", b"\n..")
 
 

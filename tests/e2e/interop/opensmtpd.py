@@ -1,4 +1,5 @@
-"""OpenSMTPD, with OpenSSL: as a client, and as a backend that is told of clients by PROXY headers."""
+"""OpenSMTPD, with OpenSSL: as a client, and as a backend that is told of clients by PROXY headers
+of version 2."""
 
 import os
 import shutil
@@ -21,8 +22,8 @@ def serve(place, text):
               ("tmpfs", "/var/lib"), (place.path("libexec"), "/var/lib/opensmtpd/empty"),
               ("tmpfs", "/usr/libexec"),
               (os.path.join(root, "usr/libexec/opensmtpd"), "/usr/libexec/opensmtpd")]
-    place.spawn(*namespace(place, *mounts), os.path.join(root, "usr/sbin/smtpd"), "-d", "-f", config,
-                env=environment())
+    place.spawn(*namespace(place, *mounts), os.path.join(root, "usr/sbin/smtpd"), "-d", "-f",
+                config, env=environment())
 
 
 def backend(place, _):

@@ -21,7 +21,6 @@ define(`confCT_FILE', `')dnl
 define(`confTRUSTED_USER', `root')dnl
 define(`confCACERT', `{trust}')dnl
 define(`confCACERT_PATH', `{directory}')dnl
-define(`confDONT_BLAME_SENDMAIL', `GroupReadableKeyFile,GroupWritableDirPathSafe,WorldWritableIncludeFile')dnl
 CLIENT_OPTIONS(`{source}')dnl
 define(`confTLS_SRV_OPTIONS', `V')dnl
 define(`confBIND_OPTS', `-DNSRCH -DEFNAMES')dnl

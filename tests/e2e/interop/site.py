@@ -57,7 +57,8 @@ class Site(contextlib.ExitStack):
         self.callback(self.postfix.stop)
         self.postfix.start([f"127.0.0.1:{port} inet n - n - - smtpd -v"
                             " -o smtpd_upstream_proxy_protocol=haproxy",
-                            f"127.0.0.1:{self.postscreen_port} inet n - n - 1 postscreen{_POSTSCREEN}",
+                            f"127.0.0.1:{self.postscreen_port} inet n - n - 1 postscreen"
+                            + _POSTSCREEN,
                             "smtpd pass - - n - - smtpd"])
         self.gatepost = Gatepost(self.directory, self.certificate, f"inet:127.0.0.1:{port}")
         self.ports = {"any": self.gatepost.port, "tls12": tls12, "ipv6": self.gatepost.port6}

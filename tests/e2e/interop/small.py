@@ -20,8 +20,8 @@ def _program(package, path):
 def _msmtp(place, jobs):
     config = place.write("msmtprc", "", 0o600)
     for job in jobs:
-        place.run(_program("msmtp", "usr/bin/msmtp"), "--file", config, "--host", job.host, "--port",
-                  job.port, "--tls=on", "--tls-starttls=on", "--tls-trust-file", place.trust,
+        place.run(_program("msmtp", "usr/bin/msmtp"), "--file", config, "--host", job.host,
+                  "--port", job.port, "--tls=on", "--tls-starttls=on", "--tls-trust-file", place.trust,
                   "--domain=msmtp.client.example", "--auth=off",
                   *(["--source-ip", job.source] if job.source else []), "--from", job.sender, "--",
                   job.recipient, stdin=job.message, env=environment())
@@ -30,7 +30,8 @@ def _msmtp(place, jobs):
 def _nullmailer(place, jobs):
     """nullmailer-send runs this for each message of its queue."""
     for job in jobs:
-        queued = place.write(job.kind.name, f"{job.sender}\n{job.recipient}\n\n".encode() + job.message)
+        envelope = f"{job.sender}\n{job.recipient}\n\n".encode()
+        queued = place.write(job.kind.name, envelope + job.message)
         place.run("sh", "-c", 'file=$1; shift; exec "$@" </dev/null 3<"$file"', "sh", queued,
                   _program("nullmailer", "usr/lib/nullmailer/smtp"), f"--host={job.host}",
                   f"--port={job.port}", "--starttls", f"--x509cafile={place.trust}",
@@ -42,8 +43,9 @@ def _ssmtp(place, jobs):
     for job in jobs:
         config = place.write("ssmtp.conf", f"mailhub=localhost:{job.port}\nUseSTARTTLS=YES\n"
                              "UseTLS=YES\nhostname=ssmtp.client.example\nFromLineOverride=YES\n")
-        place.run(*namespace(place), _program("ssmtp", "usr/sbin/ssmtp"), "-6" if job.kind.ipv6 else "-4",
-                  "-C", config, "-f", job.sender, job.recipient, stdin=job.message, env=environment())
+        place.run(*namespace(place), _program("ssmtp", "usr/sbin/ssmtp"),
+                  "-6" if job.kind.ipv6 else "-4", "-C", config, "-f", job.sender, job.recipient,
+                  stdin=job.message, env=environment())
 
 
 def _esmtp(place, jobs):
@@ -51,8 +53,9 @@ def _esmtp(place, jobs):
         config = place.write("esmtprc", f"hostname = localhost:{job.port}\nstarttls = required\n"
                              "helo = esmtp.client.example\n", 0o600)
         body = "8BITMIME" if job.kind.eight_bit else "7BIT"
-        place.run(*namespace(place), _program("esmtp", "usr/bin/esmtp"), "-C", config, "-B", body, "-f", job.sender,
-                  job.recipient, stdin=job.message, env=environment() | {"SSL_CERT_FILE": place.trust})
+        place.run(*namespace(place), _program("esmtp", "usr/bin/esmtp"), "-C", config, "-B", body,
+                  "-f", job.sender, job.recipient, stdin=job.message,
+                  env=environment() | {"SSL_CERT_FILE": place.trust})
 
 
 PEERS = [

@@ -68,7 +68,8 @@ def _alterations(rows):
 def page(clients, servers):
     """The whole page."""
     notes, more = _Notes("c"), _Notes("b")
-    client_rows = [[row.peer.name, row.version, *_cells(row, peer.COLUMNS, notes)] for row in clients]
+    client_rows = [[row.peer.name, row.version, *_cells(row, peer.COLUMNS, notes)]
+                   for row in clients]
     server_rows = [[row.peer.name, row.version, _TOLD[row.peer.told],
                     *_cells(row, backends.COLUMNS, more)] for row in servers]
     settings = [[row.peer.name, _TOLD[row.peer.told], f"`{row.peer.setting}`"] for row in servers]
