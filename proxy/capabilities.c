@@ -113,8 +113,10 @@ static void keep_line(struct capabilities *capabilities, const struct keyword_li
 static void learn(struct capabilities *capabilities, const struct keyword_line *line,
                   bool *after_etrn)
 {
-    /* BURL (RFC 4468) would have the backend fetch content that never passes through gatepost. */
-    if (is_keyword(line, "STARTTLS") || is_keyword(line, "XFORWARD") || is_keyword(line, "BURL")) {
+    /* BURL (RFC 4468) would have the backend fetch content that never passes through gatepost, and
+     * what REQUIRETLS is about is the client's connection, not the backend's. */
+    if (is_keyword(line, "STARTTLS") || is_keyword(line, "XFORWARD") || is_keyword(line, "BURL") ||
+        is_keyword(line, "REQUIRETLS")) {
         return;
     }
     if (is_keyword(line, "XCLIENT")) {
@@ -218,6 +220,9 @@ size_t capabilities_reply(const struct capabilities *capabilities,
         at += length + 1;
     }
     put_inserted(&reply, capabilities, view, at);
+    if (view->requiretls) {
+        put_line(&reply, "REQUIRETLS", strlen("REQUIRETLS"));
+    }
     out[reply.last + 3] = ' ';
     return reply.length;
 }

@@ -19,8 +19,8 @@ struct capabilities {
     bool size;           /* RFC 1870 */
     uint64_t size_limit; /* 0: no fixed limit */
     char xclient_attributes[128]; /* " NAME ADDR ..." as announced, upper case */
-    /* The keyword lines to pass on, "PIPELINING\0VRFY\0...": STARTTLS, XCLIENT, XFORWARD and SIZE
-     * taken out (SIZE is made anew from the limit), in the backend's order. */
+    /* The keyword lines to pass on, "PIPELINING\0VRFY\0...": STARTTLS, XCLIENT, XFORWARD,
+     * REQUIRETLS and SIZE taken out (SIZE is made anew from the limit), in the backend's order. */
     char text[CAPABILITIES_TEXT_MAX];
     size_t text_length;
     size_t size_position;     /* offset in text before which SIZE stood; only if size */
@@ -37,6 +37,7 @@ struct capabilities_view {
     bool starttls;        /* announce STARTTLS */
     bool hide_auth;       /* leave out AUTH (and the old "AUTH=" form) */
     uint64_t reserve;     /* bytes to take off a fixed SIZE limit for the header that is added */
+    bool requiretls;      /* announce REQUIRETLS (RFC 8689) */
 };
 
 /* Write the multi-line 250 reply for a client. OUT must hold CAPABILITIES_REPLY_MAX bytes. Returns

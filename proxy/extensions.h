@@ -14,11 +14,12 @@
 
 /* X(ID, keyword in EHLO's reply, its parameters as "NAME NAME ") */
 #define EXTENSIONS(X)                                                                              \
-    X(SIZE, "SIZE", "SIZE ")                 /* RFC 1870 */                                        \
-    X(EIGHTBIT, "8BITMIME", "BODY ")         /* RFC 6152 */                                        \
-    X(DSN, "DSN", "RET ENVID NOTIFY ORCPT ") /* RFC 3461 */                                        \
-    X(UTF8, "SMTPUTF8", "SMTPUTF8 ")         /* RFC 6531 */                                        \
-    X(CHUNKING, "CHUNKING", "")              /* RFC 3030 */
+    X(SIZE, "SIZE", "SIZE ")                   /* RFC 1870 */                                      \
+    X(EIGHTBIT, "8BITMIME", "BODY ")           /* RFC 6152 */                                      \
+    X(DSN, "DSN", "RET ENVID NOTIFY ORCPT ")   /* RFC 3461 */                                      \
+    X(UTF8, "SMTPUTF8", "SMTPUTF8 ")           /* RFC 6531 */                                      \
+    X(CHUNKING, "CHUNKING", "")                /* RFC 3030 */                                      \
+    X(REQUIRETLS, "REQUIRETLS", "REQUIRETLS ") /* RFC 8689; gatepost's own, never the backend's */
 
 enum extension_index {
 #define X(id, keyword, parameters) EXTENSION_INDEX_##id,

@@ -18,12 +18,14 @@
 
 #include "proxy/check.h"
 #include "proxy/control.h"
+#include "proxy/dane_options.h"
 #include "proxy/master.h"
 #include "proxy/policy_command.h"
 #include "proxy/report_command.h"
 #include "proxy/setup.h"
 #include "proxy/simulate.h"
 #include "proxy/suggest.h"
+#include "proxy/tlsa_command.h"
 #include "proxy/version.h"
 
 #define DEFAULT_DIRECTORY "/etc/gatepost"
@@ -41,7 +43,8 @@ static const char usage_text[] =
     "usage: gatepost [-c config_dir] [-o name=value]... command\n"
     "commands:\n"
     "  run                     serve in the foreground\n"
-    "  check [--profile NAME]  read everything, ask the backend, report what is wrong\n"
+    "  check [--profile NAME] [--dane NAME[:PORT]]... [--next FILE]... [--resolver IPV4[:PORT]]\n"
+    "                          read everything, ask the backend (and DNS), report what is wrong\n"
     "  config [-n|-d] [name]   show parameters: all, those that are set (-n), defaults (-d)\n"
     "  policy ADDRESS [--sni NAME] [--json]\n"
     "                          what TLS holds for a peer, and which line says so\n"
@@ -54,6 +57,8 @@ static const char usage_text[] =
     "  setup [--dry-run|--undo] [--yes] [--postfix DIR] [--to ADDRESS]\n"
     "        [--start COMMAND --stop COMMAND]\n"
     "                          put gatepost in front of a Postfix that works, or back\n"
+    "  tlsa [--next FILE]... [--port N]... [NAME]...\n"
+    "                          the DNS records for DANE, of the present and coming certificates\n"
     "  selfsigned [--name NAME] [--rsa|--ecdsa|--both] FILE\n"
     "                          make a key and a certificate signed by itself\n"
     "  report [--since DATE|Nd] [--peer CIDR] [--failing] [--protocol P] [--limit N]\n"
@@ -128,25 +133,21 @@ static int command_run(struct command_line *line, int argc, char **argv)
 
 static int command_check(struct command_line *line, int argc, char **argv)
 {
-    static const struct option options[] = {{"profile", required_argument, NULL, 'p'},
-                                            {NULL, 0, NULL, 0}};
-    const char *profile = NULL;
+    struct dane_options dane;
     unsigned violated = 0;
-    int option;
 
-    optind = 0;
-    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        if (option == '?')
-            return usage_error("check takes --profile NAME");
-        profile = optarg;
+    const char *wrong = dane_options_check(argc, argv, &dane);
+    if (wrong != NULL) {
+        dane_options_free(&dane);
+        return usage_error(wrong);
     }
-    if (optind != argc)
-        return usage_error("check takes no arguments but --profile NAME");
     struct config *config = load(line);
     if (config != NULL) {
-        violated = check_run(config, profile, &line->diag);
+        violated = check_run(config, dane.profile, &line->diag);
+        dane_options_run(config, &dane, &line->diag);
         config_free(config);
     }
+    dane_options_free(&dane);
     printf("%u errors, %u warnings\n", line->diag.errors, line->diag.warnings);
     return line->diag.errors > 0 || violated > 0 ? 1 : 0;
 }
@@ -326,6 +327,25 @@ static int command_setup(struct command_line *line, int argc, char **argv)
     return setup_command(&request, stdout, &line->diag);
 }
 
+static int command_tlsa(struct command_line *line, int argc, char **argv)
+{
+    struct dane_options dane;
+    int status = EX_CONFIG;
+
+    const char *wrong = dane_options_tlsa(argc, argv, &dane);
+    if (wrong != NULL) {
+        dane_options_free(&dane);
+        return usage_error(wrong);
+    }
+    struct config *config = load(line);
+    if (config != NULL)
+        status = tlsa_command(config, &dane.questions[0], dane.next, dane.next_count, stdout,
+                              &line->diag);
+    config_free(config);
+    dane_options_free(&dane);
+    return status;
+}
+
 static int command_selfsigned(struct command_line *line, int argc, char **argv)
 {
     static const struct option options[] = {{"name", required_argument, NULL, 'n'},
@@ -408,7 +428,7 @@ static const struct {
     {"import", command_import},     {"selfsigned", command_selfsigned},
     {"setup", command_setup},       {"report", command_report},
     {"status", command_ask},        {"reload", command_ask},
-    {"stop", command_ask},
+    {"stop", command_ask},          {"tlsa", command_tlsa},
 };
 
 int main(int argc, char **argv)

@@ -31,6 +31,9 @@ void relay_free(struct relay *relay)
         return;
     buffer_free(&relay->in);
     buffer_free(&relay->out);
+    for (; relay_head(relay) != NULL; relay_pop(relay))
+        free(relay_head(relay)->recipient);
+    free(relay->message.recipient);
     free(relay->chunk_error);
     free(relay);
 }
@@ -78,6 +81,11 @@ const struct expect *relay_last(const struct relay *relay)
 {
     unsigned last = relay->queue_head + relay->queue_length - 1;
     return relay->queue_length > 0 ? &relay->queue[last % RELAY_QUEUE_MAX] : NULL;
+}
+
+struct expect *relay_expected(struct relay *relay)
+{
+    return &relay->queue[(relay->queue_head + relay->queue_length - 1) % RELAY_QUEUE_MAX];
 }
 
 void relay_pop(struct relay *relay)

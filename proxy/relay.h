@@ -17,6 +17,8 @@
 #include "proxy/backend_setup.h"
 #include "proxy/buffer.h"
 #include "proxy/data_stream.h"
+#include "proxy/message_id.h"
+#include "proxy/received.h"
 #include "proxy/received_tls.h"
 #include "proxy/smtp_command.h"
 
@@ -46,7 +48,23 @@ struct expect {
     const char *text; /* LOCAL: the answer, constant */
     uint64_t due;     /* a reply counts once this many bytes were sent to the backend */
     bool verdict;     /* the reply says whether a message was accepted */
+    bool utf8;        /* MAIL: with SMTPUTF8 */
+    bool requiretls;  /* MAIL: with REQUIRETLS */
+    char *recipient;  /* RCPT: the address, if it matters. Owned by whoever has the entry. */
 };
+
+/* What the backend has accepted of the message under way, as far as gatepost's own header fields
+ * tell of it. */
+struct relay_message {
+    bool utf8;               /* as above */
+    bool requiretls;         /* as above */
+    unsigned recipients;     /* that were accepted */
+    char *recipient;         /* the first of them; NULL: unknown. Owned. */
+    char id[MESSAGE_ID_MAX]; /* "" before the content, and without gatepost_received_header */
+};
+
+/* The longest header that is added, "Require-TLS-ESMTP: yes" included. */
+#define RELAY_HEADER_MAX (RECEIVED_MAX + RECEIVED_TLS_MAX + 32)
 
 #define RELAY_QUEUE_MAX 64 /* commands under way; more wait in the client's buffer */
 
@@ -77,7 +95,8 @@ struct relay {
     uint64_t chunk_left;
     char *chunk_error; /* first complaint about a part of the chunk. Owned. */
     struct data_stream stream;
-    char header[RECEIVED_TLS_MAX];
+    struct relay_message message;
+    char header[RELAY_HEADER_MAX];
 };
 
 struct relay *relay_new(struct backend *backend);
@@ -97,7 +116,10 @@ void relay_expect_extend(struct relay *relay);
 void relay_expect_verdict(struct relay *relay);
 const struct expect *relay_head(const struct relay *relay); /* NULL: nothing is due */
 const struct expect *relay_last(const struct relay *relay); /* likewise */
+/* The recipient of the entry is the caller's from then on. */
 void relay_pop(struct relay *relay);
+/* The last entry, to be filled in; there must be one. */
+struct expect *relay_expected(struct relay *relay);
 
 /* The first COUNT bytes of OUT have gone to the backend. */
 void relay_sent(struct relay *relay, size_t count);

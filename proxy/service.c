@@ -150,6 +150,8 @@ struct service *service_new(const char *name, const struct config *config,
     service->banner = config_str(config, PARAM_smtpd_banner);
     service->wrappermode = config_bool(config, PARAM_smtpd_tls_wrappermode);
     service->received_header = config_bool(config, PARAM_smtpd_tls_received_header);
+    service->own_received = config_bool(config, PARAM_gatepost_received_header);
+    service->requiretls = config_bool(config, PARAM_gatepost_requiretls);
     service->log_summary = loglevel_has_summary(config_str(config, PARAM_smtpd_tls_loglevel));
     service->line_limit = (size_t)config_int(config, PARAM_line_length_limit);
     return service;

@@ -53,7 +53,9 @@ struct service {
     const char *hostname; /* myhostname */
     const char *banner;   /* smtpd_banner */
     bool wrappermode;
-    bool received_header;
+    bool received_header;   /* smtpd_tls_received_header: Received-TLS */
+    bool own_received;      /* gatepost_received_header: Received */
+    bool requiretls;        /* gatepost_requiretls */
     bool forbid_pipelining; /* smtpd_forbid_unauth_pipelining */
     bool log_summary;       /* smtpd_tls_loglevel has "TLS connection established" */
     enum bare_newline bare_newline;

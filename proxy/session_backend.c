@@ -240,7 +240,10 @@ static void backend_chunk(struct session *session, const struct session_reply *a
         free(relay->chunk_error);
         relay->chunk_error = NULL;
     } else {
-        if (arrived->reply.code < 300 && !relay->chunked && session->state == SESSION_COMMAND)
+        bool whole = !relay->chunked && session->state == SESSION_COMMAND;
+        if (whole)
+            session_trace_verdict(session, arrived);
+        if (arrived->reply.code < 300 && whole)
             backend_delivered(session);
         session_backend_pass_on(session, arrived, SMTP_BDAT);
     }
@@ -252,6 +255,7 @@ static void backend_chunk(struct session *session, const struct session_reply *a
 static void backend_verdict(struct session *session, const struct session_reply *arrived)
 {
     session->transaction = false;
+    session_trace_verdict(session, arrived);
     if (arrived->reply.code < 300)
         backend_delivered(session);
     session_backend_pass_on(session, arrived, SMTP_DATA);
@@ -267,8 +271,12 @@ static void backend_bye(struct session *session, const struct session_reply *arr
 
 /* The reply to a command that is simply passed on; what it means for the transaction. */
 static void backend_plain(struct session *session, const struct session_reply *arrived,
-                          enum smtp_verb verb)
+                          const struct expect *expected)
 {
+    enum smtp_verb verb = expected->verb;
+
+    if (arrived->reply.code < 300)
+        session_trace_accepted(session, expected);
     if (arrived->reply.code < 300 && verb == SMTP_MAIL)
         session->transaction = true;
     if (arrived->reply.code < 300 && verb == SMTP_RSET)
@@ -333,7 +341,7 @@ static void backend_answered(struct session *session, const struct session_reply
 {
     switch (expected->kind) {
     case EXPECT_REPLY:
-        backend_plain(session, arrived, expected->verb);
+        backend_plain(session, arrived, expected);
         break;
     case EXPECT_HELLO:
         backend_hello(session, arrived, expected->verb);
@@ -386,6 +394,7 @@ static void backend_arrived(struct session *session, const struct session_reply 
         backend_early(session, arrived, expected.kind);
     if (session->relay == relay)
         relay->dealing = false;
+    free(expected.recipient);
 }
 
 /* gatepost's own answers whose turn has come. */

@@ -8,37 +8,11 @@
 #include "proxy/log.h"
 #include "proxy/session_internal.h"
 
-/* The header of the message under way, into relay->header. Returns its length, 0 if none is wanted.
- */
-static size_t content_make_header(struct session *session)
-{
-    struct relay *relay = session->relay;
-    struct tls_summary summary;
-
-    if (!session->service->received_header)
-        return 0;
-    bool encrypted = session->tls && session->tls_questions->summary(session, &summary);
-    const struct received_tls values = {
-        .helo = session->helo,
-        .client = &session->client,
-        .hostname = session->service->hostname,
-        .summary = encrypted ? &summary : NULL,
-        .ask_ccert = session->rule->policy->ask_ccert,
-        .now = time(NULL),
-    };
-    return received_tls_format(&values, relay->header);
-}
-
-size_t session_header_length(struct session *session)
-{
-    return content_make_header(session);
-}
-
 /* A new message. */
 static void content_begin(struct session *session, bool dot_mode)
 {
     struct relay *relay = session->relay;
-    size_t length = content_make_header(session);
+    size_t length = session_trace_begin(session);
 
     data_stream_begin(&relay->stream, dot_mode, session->bare_newline, session->service->hostname,
                       relay->header, length);

@@ -54,7 +54,8 @@ void session_append_hello(struct session *session)
         .hostname = service->hostname,
         .starttls = !session->tls && session->rule->policy->level != TLS_LEVEL_NONE,
         .hide_auth = session->rule->policy->auth_only && !session->tls,
-        .reserve = RECEIVED_TLS_RESERVE,
+        .requiretls = session->tls && service->requiretls,
+        .reserve = session_trace_reserve(service),
     };
     const struct capabilities *capabilities = session->relay != NULL
                                                   ? &session->relay->backend->capabilities
@@ -196,6 +197,8 @@ static enum session_verdict front_pass(struct session *session, const struct smt
         return verdict;
     session_forward(session, command, buffer_data(&session->client_in), command->length,
                     command->verb == SMTP_DATA ? EXPECT_DATA : EXPECT_REPLY);
+    if (command->verb == SMTP_RCPT)
+        session_trace_expect(session, command, false);
     return SESSION_VERDICT_DONE;
 }
 

@@ -115,14 +115,31 @@ void session_content_reset(struct relay *relay);
 #define SESSION_BARE_LF_REPLY_MAX 600
 const char *session_bare_lf_reply(const struct session *session,
                                   char out[SESSION_BARE_LF_REPLY_MAX]);
-/* Length of the header that would be added now. */
-size_t session_header_length(struct session *session);
-
 /* What gatepost may add to a message besides its header: "X-Mailbox-Line: " or an empty line. */
 #define SESSION_ADDED_MARGIN 18
 
 /* Append EHLO's (or HELO's) reply from what is known of the backend. */
 void session_append_hello(struct session *session);
+
+/* session_trace.c: the header fields that gatepost puts on messages, and what they tell of. */
+
+/* No more than this is added to a message of SERVICE (with SESSION_ADDED_MARGIN): what its SIZE in
+ * EHLO has to allow for. */
+size_t session_trace_reserve(const struct service *service);
+/* No more than this (without SESSION_ADDED_MARGIN) is added to a message that is beginning. */
+size_t session_trace_length(struct session *session, bool requiretls);
+/* MAIL or RCPT was just sent on: keep what matters for when it is accepted. */
+void session_trace_expect(struct session *session, const struct smtp_command *command,
+                          bool requiretls);
+/* It was accepted. */
+void session_trace_accepted(struct session *session, const struct expect *expected);
+/* Whether the header needs replies of the backend that are still due. */
+bool session_trace_waits(const struct session *session);
+/* The content begins: write the header to relay->header, and its id to the log. Returns its length,
+ * 0 if there is none. */
+size_t session_trace_begin(struct session *session);
+/* The backend's verdict on the message, for the log. */
+void session_trace_verdict(const struct session *session, const struct session_reply *arrived);
 
 static inline void session_count_ok(struct session *session, enum smtp_verb verb)
 {

@@ -58,10 +58,34 @@ bool session_keeps_promise(struct session *session, unsigned used, enum session_
     return false;
 }
 
+/* Send MAIL, which stands in LINE, on: without REQUIRETLS, which the backend is told in another way
+ * (session_trace.c), and with a SIZE= that counts what is added. */
+static void transaction_send_mail(struct session *session, const struct smtp_command *command,
+                                  const char *line, bool requiretls)
+{
+    size_t added = session_trace_length(session, requiretls) + SESSION_ADDED_MARGIN;
+    size_t capacity = command->length + 32;
+    char *plain = malloc(capacity);
+    char *changed = malloc(capacity);
+
+    if (plain == NULL || changed == NULL)
+        log_fatal("out of memory for a command");
+    size_t plain_length = smtp_command_without(command, line, "REQUIRETLS", plain);
+    size_t length = smtp_mail_add_size(plain, plain_length, added, changed, capacity);
+    if (length == 0)
+        session_forward(session, command, plain, plain_length, EXPECT_REPLY);
+    else
+        session_forward(session, command, changed, length, EXPECT_REPLY);
+    session_trace_expect(session, command, requiretls);
+    free(plain);
+    free(changed);
+}
+
 enum session_verdict session_command_mail(struct session *session,
                                           const struct smtp_command *command)
 {
     const char *line = buffer_data(&session->client_in);
+    bool requiretls = (extensions_used(command) & EXTENSION_REQUIRETLS) != 0;
     enum session_verdict verdict;
 
     if (!session_limits_mail(session)) {
@@ -70,24 +94,17 @@ enum session_verdict session_command_mail(struct session *session,
         session_limits_refuse_mail(session);
         return SESSION_VERDICT_DONE;
     }
+    if (requiretls && !(session->tls && session->service->requiretls)) {
+        session_answer(session, SMTP_MAIL, "555 5.5.4 Unsupported option: REQUIRETLS\r\n");
+        return SESSION_VERDICT_DONE;
+    }
     if (!session_backend_ready(session))
         return SESSION_VERDICT_BLOCK;
     if (!session_keeps_promise(session, extensions_used(command), &verdict))
         return verdict;
     session_content_reset(session->relay);
     session->chunks_refused = false;
-    size_t capacity = command->length + 32;
-    char *changed = malloc(capacity);
-    if (changed == NULL)
-        log_fatal("out of memory for a command");
-    size_t length = smtp_mail_add_size(line, command->length,
-                                       session_header_length(session) + SESSION_ADDED_MARGIN,
-                                       changed, capacity);
-    if (length == 0)
-        session_forward(session, command, line, command->length, EXPECT_REPLY);
-    else
-        session_forward(session, command, changed, length, EXPECT_REPLY);
-    free(changed);
+    transaction_send_mail(session, command, line, requiretls);
     return SESSION_VERDICT_DONE;
 }
 
@@ -127,6 +144,8 @@ enum session_verdict session_command_bdat(struct session *session,
                            "521 5.5.1 Error: command not implemented");
         return SESSION_VERDICT_DONE;
     }
+    if (!session->relay->chunked && session_trace_waits(session))
+        return SESSION_VERDICT_BLOCK;
     session_content_begin_chunk(session, size, last);
     return SESSION_VERDICT_DONE;
 }

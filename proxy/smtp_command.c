@@ -215,6 +215,24 @@ size_t smtp_next_word(const char *text, size_t length, size_t at, size_t *begin)
     return skip_word(text, length, *begin) - *begin;
 }
 
+size_t smtp_command_without(const struct smtp_command *command, const char *line, const char *word,
+                            char *out)
+{
+    const char *args = command->args;
+    size_t length = command->args_length, begin, word_length;
+    size_t at = smtp_path_end(command);
+    size_t produced = (size_t)(args - line) + at;
+
+    memcpy(out, line, produced);
+    for (; (word_length = smtp_next_word(args, length, at, &begin)) > 0; at = begin + word_length) {
+        if (word_length != strlen(word) || strncasecmp(args + begin, word, word_length) != 0) {
+            memcpy(out + produced, args + at, begin + word_length - at);
+            produced += begin + word_length - at;
+        }
+    }
+    return produced;
+}
+
 /* Offset behind "MAIL FROM:" and the path; LENGTH if it is not such a command. */
 static size_t skip_mail_path(const char *line, size_t length)
 {

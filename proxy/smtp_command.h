@@ -78,6 +78,13 @@ size_t smtp_path_end(const struct smtp_command *command);
 size_t smtp_next_word(const char *text, size_t length, size_t at, size_t *begin);
 
 /*
+ * Copy COMMAND, MAIL or RCPT, which begins at LINE, to OUT (of its length) without the parameter
+ * WORD (any case, without a value). Returns the length, the same if there is no such parameter.
+ */
+size_t smtp_command_without(const struct smtp_command *command, const char *line, const char *word,
+                            char *out);
+
+/*
  * Rewrite "MAIL FROM:<...> SIZE=n ..." so that n includes ADDED more bytes (RFC 1870). Writes the
  * command, without line end, into OUT (CAPACITY bytes) and returns its length; a command without a
  * well-formed SIZE= (outside of the quoted path) is copied unchanged. Returns 0 if it does not fit.

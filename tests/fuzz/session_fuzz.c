@@ -298,6 +298,8 @@ static void set_up(struct run *run, const uint8_t flags[3])
         .forbid_pipelining = (flags[1] & 16) != 0,
         .bare_newline_code = 550,
         .received_header = (flags[1] & 8) == 0,
+        .own_received = (flags[1] & 128) != 0,
+        .requiretls = (flags[1] & 128) != 0,
         .bare_newline = modes[(flags[1] >> 5) & 3],
         .line_limit = LINE_LIMIT,
         .values =
@@ -315,6 +317,7 @@ static void set_up(struct run *run, const uint8_t flags[3])
         .encrypt = run->policy.level == TLS_LEVEL_ENCRYPT,
         .auth_only = run->policy.auth_only,
         .header = run->service.received_header,
+        .received = run->service.own_received,
         .lenient = (flags[1] & 1) != 0,
     };
     run->model = smtp_model_new(&rules);

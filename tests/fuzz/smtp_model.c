@@ -397,13 +397,12 @@ static void backend_command(struct smtp_model *model, const char *line, size_t l
 /* A line of a message. */
 static void backend_content(struct smtp_model *model, const char *line, size_t length)
 {
-    static const char header[] = "Received-TLS: from ";
+    const char *header = model->rules.received ? "Received: from " : "Received-TLS: from ";
     struct side *backend = &model->backend;
 
-    model_require(
-        !model->rules.header || backend->content.lines > 0 ||
-            (length > sizeof(header) - 1 && memcmp(line, header, sizeof(header) - 1) == 0),
-        "a message without its header");
+    model_require(!(model->rules.header || model->rules.received) || backend->content.lines > 0 ||
+                      (length > strlen(header) && memcmp(line, header, strlen(header)) == 0),
+                  "a message without its header");
     if (smtp_ends_message(&backend->content, line, length, model->rules.lenient,
                           model->rules.lenient)) {
         model_queue_add(&backend->due, DUE_END, "");

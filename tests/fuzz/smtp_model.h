@@ -28,6 +28,7 @@ struct smtp_model_rules {
     bool encrypt;   /* mail needs TLS */
     bool auth_only; /* AUTH needs TLS */
     bool header;    /* messages get a Received-TLS header */
+    bool received;  /* and before it a Received header */
     bool lenient;   /* the backend takes any line of dot, CRs and NULs for an end of data */
 };
 

@@ -70,7 +70,7 @@ struct fixture {
     struct tls_policy policy;
 };
 
-static void fixture_begin(struct fixture *fixture, enum tls_level level)
+static void fixture_begin(struct fixture *fixture, enum tls_level level, bool requiretls)
 {
     static char name[] = "test-backend";
 
@@ -101,6 +101,7 @@ static void fixture_begin(struct fixture *fixture, enum tls_level level)
         (struct client_address){.family = AF_INET, .port = 1000, .bytes = {192, 0, 2, 1}};
     fixture->session.server =
         (struct client_address){.family = AF_INET, .port = 25, .bytes = {192, 0, 2, 2}};
+    fixture->service.requiretls = requiretls;
     session_begin(&fixture->session, &fixture->service, &session_stage_tls);
     session_greet(&fixture->session, NULL, 0);
 }
@@ -192,12 +193,12 @@ static void run_step(struct fixture *fixture, const struct step *step, const cha
     session_run(session);
 }
 
-static void run_dialogue(const char *name, enum tls_level level, const struct step *steps,
-                         size_t count)
+static void run_dialogue(const char *name, enum tls_level level, bool requiretls,
+                         const struct step *steps, size_t count)
 {
     struct fixture fixture;
 
-    fixture_begin(&fixture, level);
+    fixture_begin(&fixture, level, requiretls);
     for (size_t i = 0; i < count; i++)
         run_step(&fixture, &steps[i], name, i);
     session_end(&fixture.session, NULL);
@@ -206,7 +207,12 @@ static void run_dialogue(const char *name, enum tls_level level, const struct st
 #define DIALOGUE(level, ...)                                                                       \
     do {                                                                                           \
         const struct step steps[] = {__VA_ARGS__};                                                 \
-        run_dialogue(__func__, (level), steps, sizeof(steps) / sizeof(steps[0]));                  \
+        run_dialogue(__func__, (level), false, steps, sizeof(steps) / sizeof(steps[0]));           \
+    } while (0)
+#define REQUIRETLS_DIALOGUE(offered, ...)                                                          \
+    do {                                                                                           \
+        const struct step steps[] = {__VA_ARGS__};                                                 \
+        run_dialogue(__func__, TLS_LEVEL_MAY, (offered), steps, sizeof(steps) / sizeof(steps[0])); \
     } while (0)
 
 static void test_front_alone(void **state)
@@ -515,6 +521,54 @@ static void test_long_line(void **state)
              {TELLS, "250 2.0.0 Ok\r\n"});
 }
 
+#define REFUSED_REQUIRETLS                                                                         \
+    {CLIENT, "MAIL FROM:<a@b> REQUIRETLS\r\n"},                                                    \
+    {                                                                                              \
+        TELLS, "555 5.5.4 Unsupported option: REQUIRETLS\r\n"                                      \
+    }
+#define IN_TLS                                                                                     \
+    {CLIENT, "STARTTLS\r\n"}, {TELLS, "220 2.0.0 Ready to start TLS\r\n"}, {TLS, ""},              \
+    {                                                                                              \
+        CLIENT, "EHLO c.test\r\n"                                                                  \
+    }
+#define OFFERED(size, last)                                                                        \
+    "250-mx.test\r\n250-PIPELINING\r\n250-SIZE " size "\r\n250-VRFY\r\n250-ETRN\r\n"               \
+    "250-AUTH PLAIN LOGIN\r\n250-ENHANCEDSTATUSCODES\r\n250-8BITMIME\r\n" last
+
+/* RFC 8689: never before TLS, and not unless the operator says that the backends honour it. */
+static void test_requiretls_is_not_for_all(void **state)
+{
+    (void)state;
+    REQUIRETLS_DIALOGUE(true, GREETED, {CLIENT, "EHLO c.test\r\n"},
+                        {TELLS, "250-mx.test\r\n250-PIPELINING\r\n250-SIZE 9997928\r\n"
+                                "250-VRFY\r\n250-ETRN\r\n250-STARTTLS\r\n250-AUTH PLAIN LOGIN\r\n"
+                                "250-ENHANCEDSTATUSCODES\r\n250-8BITMIME\r\n250 CHUNKING\r\n"},
+                        REFUSED_REQUIRETLS, {ENDS, "no"});
+    REQUIRETLS_DIALOGUE(false, SAID_EHLO, IN_TLS, {TELLS, OFFERED("9997952", "250 CHUNKING\r\n")},
+                        REFUSED_REQUIRETLS, {ENDS, "no"});
+}
+
+/* The header belongs to the transaction whose MAIL was accepted with REQUIRETLS, and to no other:
+ * neither another MAIL that is refused, nor content that is already on its way, takes it off. */
+static void test_requiretls_is_carried_over(void **state)
+{
+    (void)state;
+    REQUIRETLS_DIALOGUE(
+        true, GREETED, {CLIENT, "EHLO c.test\r\n"},
+        {TELLS, "250-mx.test\r\n250-PIPELINING\r\n250-SIZE 9997928\r\n"
+                "250-VRFY\r\n250-ETRN\r\n250-STARTTLS\r\n250-AUTH PLAIN LOGIN\r\n"
+                "250-ENHANCEDSTATUSCODES\r\n250-8BITMIME\r\n250 CHUNKING\r\n"},
+        IN_TLS, {TELLS, OFFERED("9997928", "250-CHUNKING\r\n250 REQUIRETLS\r\n")},
+        {CLIENT, "MAIL FROM:<a@b> REQUIRETLS SIZE=10\r\nMAIL FROM:<x@y>\r\nRCPT TO:<c@d>\r\n"
+                 "BDAT 11 LAST\r\nA: b\r\n\r\nc\r\n"},
+        OPEN_BACKEND("c.test"),
+        {GETS, "MAIL FROM:<a@b> SIZE=52\r\nMAIL FROM:<x@y>\r\nRCPT TO:<c@d>\r\n"},
+        {BACKEND, "250 ok\r\n503 nested\r\n"}, {GETS, ""}, {BACKEND, "250 ok\r\n"},
+        {GETS, "BDAT 35 LAST\r\nRequire-TLS-ESMTP: yes\r\nA: b\r\n\r\nc\r\n"},
+        {TELLS, "250 ok\r\n503 nested\r\n250 ok\r\n"}, {BACKEND, "250 queued\r\n"},
+        {TELLS, "250 queued\r\n"});
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -536,6 +590,8 @@ int main(void)
         cmocka_unit_test(test_idle_backend_leaves),
         cmocka_unit_test(test_lockstep_without_ehlo),
         cmocka_unit_test(test_long_line),
+        cmocka_unit_test(test_requiretls_is_not_for_all),
+        cmocka_unit_test(test_requiretls_is_carried_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -174,13 +174,45 @@ static void test_add_size(void **state)
     }
 }
 
+struct without_case {
+    const char *line, *result;
+};
+
+static const struct without_case without_cases[] = {
+    {"MAIL FROM:<a@b> REQUIRETLS", "MAIL FROM:<a@b>"},
+    {"mail from:<a@b>  requiretls  SIZE=1", "mail from:<a@b>  SIZE=1"},
+    {"MAIL FROM:<a@b> SIZE=1 REQUIRETLS BODY=8BITMIME RequireTLS",
+     "MAIL FROM:<a@b> SIZE=1 BODY=8BITMIME"},
+    {"  MAIL  FROM: <a@b> REQUIRETLS X", "  MAIL  FROM: <a@b> X"},
+    {"MAIL FROM:<a@b> REQUIRETLS=x", "MAIL FROM:<a@b> REQUIRETLS=x"},
+    {"MAIL FROM:<a@b> XREQUIRETLS REQUIRETLSX", "MAIL FROM:<a@b> XREQUIRETLS REQUIRETLSX"},
+    {"MAIL FROM:<\"x> REQUIRETLS \"@b>", "MAIL FROM:<\"x> REQUIRETLS \"@b>"},
+    {"MAIL FROM:<a REQUIRETLS", "MAIL FROM:<a REQUIRETLS"},
+    {"MAIL FROM:REQUIRETLS", "MAIL FROM:REQUIRETLS"},
+    {"MAIL REQUIRETLS", "MAIL REQUIRETLS"},
+    {"MAIL", "MAIL"},
+};
+
+static void test_without(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof without_cases / sizeof *without_cases; i++) {
+        char line[128], out[128] = "";
+        struct smtp_command command;
+        strcpy(line, without_cases[i].line);
+        smtp_command_parse(line, strlen(line), &command);
+        size_t length = smtp_command_without(&command, line, "REQUIRETLS", out);
+        assert_string_equal(out, without_cases[i].result);
+        assert_int_equal(length, strlen(out));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_parse),
-        cmocka_unit_test(test_verbs),
-        cmocka_unit_test(test_bdat),
-        cmocka_unit_test(test_add_size),
+        cmocka_unit_test(test_parse),   cmocka_unit_test(test_verbs),
+        cmocka_unit_test(test_bdat),    cmocka_unit_test(test_add_size),
+        cmocka_unit_test(test_without),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
