@@ -38,7 +38,6 @@ struct connection {
     bool client_readable;        /* the socket, or TLS, may have more */
     bool client_drained;         /* the socket had no more when it was last read */
     bool client_sated;           /* no more than what was read ahead is to be used now */
-    bool client_corked;          /* what is sent now is to wait for what is sent next */
     bool backend_readable;
     int backend_error;        /* what writing to it has come to, an errno; 0: all is well */
     unsigned backend_replies; /* whole replies that were seen */
