@@ -3,10 +3,10 @@
  */
 #include "proxy/capabilities.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
+
+#include "policy/decimal.h"
 
 #include "proxy/extensions.h"
 
@@ -181,11 +181,12 @@ static void put_line(struct reply_text *reply, const char *text, size_t length)
 /* SIZE with what gatepost adds taken off; never 0, which would mean "no limit". */
 static void put_size(struct reply_text *reply, uint64_t limit, uint64_t reserve)
 {
-    char text[32] = "SIZE";
+    char text[5 + DECIMAL_MAX] = "SIZE ";
+    const char *end = text + 4;
     if (limit > 0) {
-        snprintf(text, sizeof text, "SIZE %" PRIu64, limit > reserve ? limit - reserve : 1);
+        end = decimal_put(text + 5, limit > reserve ? limit - reserve : 1);
     }
-    put_line(reply, text, strlen(text));
+    put_line(reply, text, (size_t)(end - text));
 }
 
 /* What stands before the backend's line at OFFSET. */

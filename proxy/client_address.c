@@ -7,6 +7,8 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "policy/decimal.h"
+
 /* IPv6, or the IPv4 address that is mapped into it. */
 static void set_in6(struct client_address *address, const struct sockaddr_in6 *in6)
 {
@@ -59,11 +61,22 @@ void client_address_mask(uint8_t bytes[16], unsigned length)
     memset(bytes + length / 8 + 1, 0, 15 - length / 8);
 }
 
+/* inet_ntop(3) for IPv4; that of the C library uses printf(3). */
+static void text_of_ipv4(const uint8_t bytes[4], char *out)
+{
+    for (int i = 0; i < 4; i++) {
+        out = decimal_put(out, bytes[i]);
+        *out++ = i < 3 ? '.' : '\0';
+    }
+}
+
 const char *client_address_text(const struct client_address *address,
                                 char out[CLIENT_ADDRESS_TEXT_MAX])
 {
-    if (address->family == 0 ||
-        inet_ntop(address->family, address->bytes, out, CLIENT_ADDRESS_TEXT_MAX) == NULL) {
+    if (address->family == AF_INET) {
+        text_of_ipv4(address->bytes, out);
+    } else if (address->family == 0 ||
+               inet_ntop(address->family, address->bytes, out, CLIENT_ADDRESS_TEXT_MAX) == NULL) {
         memcpy(out, "unknown", sizeof "unknown");
     }
     return out;

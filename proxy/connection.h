@@ -39,7 +39,6 @@ struct connection {
     bool client_drained;         /* the socket had no more when it was last read */
     bool client_sated;           /* no more than what was read ahead is to be used now */
     bool client_ended;           /* no more will come out of the socket */
-    bool client_corked;          /* what is sent now is to wait for what is sent next */
     bool client_stirred;         /* it may have gone while it is not listened to: look */
     bool backend_readable;
     int backend_error;        /* what writing to it has come to, an errno; 0: all is well */

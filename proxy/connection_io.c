@@ -12,12 +12,12 @@
 #include "proxy/log.h"
 #include "proxy/smtp_reply.h"
 
-#define READ_SIZE 65536          /* more is not read at once, but for what was read ahead */
+#define READ_SIZE 131072         /* more is not read at once, but for what was read ahead */
 #define READ_COMMANDS_SIZE 16384 /* where it is commands, which may have to wait */
 #define RECORD_SIZE 16384
 /* What is read beyond what TLS asks for: when that is little, and when it is much. */
 #define AHEAD_SMALL 4096
-#define AHEAD_LARGE 65536
+#define AHEAD_LARGE WORKER_CIPHERTEXT_SIZE
 #define LARGE 1024
 
 /* A socket error that means "not now". */
@@ -65,12 +65,19 @@ ssize_t connection_tls_recv(void *arg, void *buffer, size_t length)
     return (ssize_t)length;
 }
 
+/* For send(2): the last words, close_notify and the end, which follows at once (close(2) or
+ * shutdown(2)), are one packet. */
+static int last_words_flag(const struct connection *connection)
+{
+    return connection->session.ending != SESSION_GOES_ON ? MSG_MORE : 0;
+}
+
 ssize_t connection_tls_send(void *arg, const void *buffer, size_t length)
 {
     const struct connection *connection = arg;
-    int more = connection->client_corked ? MSG_MORE : 0;
 
-    return send(connection->client_fd, buffer, length, MSG_DONTWAIT | MSG_NOSIGNAL | more);
+    return send(connection->client_fd, buffer, length,
+                MSG_DONTWAIT | MSG_NOSIGNAL | last_words_flag(connection));
 }
 
 void connection_lend(struct connection *connection)
@@ -291,11 +298,8 @@ static bool write_client_tls(struct connection *connection, struct buffer *out)
     size_t sent;
 
     connection->tls_wants_write = false;
-    /* Behind the last words comes close_notify. */
-    connection->client_corked = connection->session.ending != SESSION_GOES_ON;
     enum tls_result result =
         tls_conn_write(connection->tls, buffer_data(out), buffer_length(out), &sent);
-    connection->client_corked = false;
     switch (result) {
     case TLS_OK:
         buffer_consume(out, sent);
@@ -328,7 +332,7 @@ bool connection_write_client(struct connection *connection)
     if (connection->phase == CONNECTION_TLS)
         return write_client_tls(connection, out);
     ssize_t sent = send(connection->client_fd, buffer_data(out), buffer_length(out),
-                        MSG_DONTWAIT | MSG_NOSIGNAL);
+                        MSG_DONTWAIT | MSG_NOSIGNAL | last_words_flag(connection));
     if (sent < 0 && is_transient(errno))
         return false;
     if (sent < 0) {

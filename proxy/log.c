@@ -64,7 +64,9 @@ static void __attribute__((format(printf, 2, 0)))
 log_deliver(enum log_severity severity, const char *format, va_list args)
 {
     char text[LOG_RECORD_MAX];
-    size_t prefix = (size_t)snprintf(text, sizeof(text), "%s", log_prefix(severity));
+    const char *word = log_prefix(severity);
+    size_t prefix = strlen(word);
+    memcpy(text, word, prefix);
     int formatted = vsnprintf(text + prefix, sizeof(text) - prefix, format, args);
     size_t length = formatted < 0 ? prefix : prefix + (size_t)formatted;
 

@@ -10,6 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "policy/decimal.h"
+
 #define LINE_MAX_LENGTH (LOG_RECORD_MAX + 1024)
 #define COLLECTED_MAX 32768
 
@@ -114,8 +116,25 @@ static int syslog_level(enum log_severity severity)
     return LOG_CRIT;
 }
 
-/* "Nov 22 01:30:54 host " as postlogd(8) writes it. */
-static size_t put_time_and_host(struct log_output *output, char *out, size_t capacity)
+/* Append TEXT behind AT bytes of a line at OUT (LINE_MAX_LENGTH) as far as there is room. Returns
+ * the new length. */
+static size_t put(char *out, size_t at, const char *text, size_t length)
+{
+    const size_t room = LINE_MAX_LENGTH - 2 - at;
+
+    if (length > room)
+        length = room;
+    memcpy(out + at, text, length);
+    return at + length;
+}
+
+static size_t put_string(char *out, size_t at, const char *text)
+{
+    return put(out, at, text, strlen(text));
+}
+
+/* "Nov 22 01:30:54 host " as postlogd(8) writes it. Returns the length. */
+static size_t put_time_and_host(struct log_output *output, char *out)
 {
     time_t now = time(NULL);
     struct tm local;
@@ -125,20 +144,26 @@ static size_t put_time_and_host(struct log_output *output, char *out, size_t cap
          strftime(output->stamp, sizeof(output->stamp), "%b %d %H:%M:%S", &local) == 0))
         output->stamp[0] = '\0';
     output->stamped = now;
-    return (size_t)snprintf(out, capacity, "%s %s ", output->stamp, output->host);
+    size_t at = put_string(out, 0, output->stamp);
+    at = put_string(out, at, " ");
+    at = put_string(out, at, output->host);
+    return put_string(out, at, " ");
 }
 
 /* "postfix/smtpd[123]: text" and a line end, at OUT (LINE_MAX_LENGTH). Returns its length. */
 static size_t put_line(struct log_output *output, char *out, const char *role, pid_t pid,
                        const char *text, size_t length)
 {
-    size_t start = output->bare ? 0 : put_time_and_host(output, out, LINE_MAX_LENGTH);
-    int printed = snprintf(out + start, LINE_MAX_LENGTH - start, "%s/%s[%ld]: %.*s", output->name,
-                           role, (long)pid, (int)length, text);
-    size_t end = start + (size_t)printed;
+    char number[DECIMAL_MAX];
+    size_t start = output->bare ? 0 : put_time_and_host(output, out);
+    size_t end = put_string(out, start, output->name);
 
-    if (end > LINE_MAX_LENGTH - 2)
-        end = LINE_MAX_LENGTH - 2;
+    end = put_string(out, end, "/");
+    end = put_string(out, end, role);
+    end = put_string(out, end, "[");
+    end = put(out, end, number, (size_t)(decimal_put(number, (uint64_t)pid) - number));
+    end = put_string(out, end, "]: ");
+    end = put(out, end, text, length);
     for (size_t i = start; i < end; i++)
         if ((unsigned char)out[i] < 0x20 || (unsigned char)out[i] >= 0x7f)
             out[i] = '?';

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "policy/decimal.h"
+
 #include "proxy/escape.h"
 #include "proxy/log.h"
 #include "proxy/session_chance.h"
@@ -12,9 +14,12 @@
 
 const char *session_namaddr(const struct session *session, char out[SESSION_NAMADDR_MAX])
 {
-    char address[CLIENT_ADDRESS_TEXT_MAX];
-    snprintf(out, SESSION_NAMADDR_MAX, "unknown[%s]",
-             client_address_text(&session->client, address));
+    static const char before[] = "unknown[";
+    char *address = out + strlen(before);
+
+    memcpy(out, before, strlen(before));
+    client_address_text(&session->client, address);
+    memcpy(address + strlen(address), "]", sizeof("]"));
     return out;
 }
 
@@ -23,8 +28,9 @@ const char *session_policy_place(const struct session *session, char out[SESSION
     const size_t most = SESSION_PLACE_MAX - sizeof(", line 4294967295");
 
     if (session->policy_line == 0) {
-        snprintf(out, SESSION_PLACE_MAX, "%s",
-                 session->policy_file != NULL ? session->policy_file : "main configuration");
+        if (session->policy_file == NULL)
+            return "main configuration";
+        snprintf(out, SESSION_PLACE_MAX, "%s", session->policy_file);
         return out;
     }
     size_t length = strlen(session->policy_file);
@@ -451,30 +457,43 @@ void session_drain(struct session *session, bool force)
     session_run(session);
 }
 
+#define STATISTIC_NAME_MAX 16
+#define STATISTIC_MAX (STATISTIC_NAME_MAX + 3 + 2 * DECIMAL_MAX) /* bytes of " name=1/2" */
+
+/* Append " name=1/2" of VERB, or " name=2" if all were well. Returns the end. */
+static char *put_statistic(char *out, enum smtp_verb verb, const struct session_count *count)
+{
+    const char *name = smtp_verb_name(verb);
+
+    *out++ = ' ';
+    for (int i = 0; i < STATISTIC_NAME_MAX && name[i] != '\0'; i++)
+        *out++ = name[i] >= 'A' && name[i] <= 'Z' ? (char)(name[i] - 'A' + 'a') : name[i];
+    *out++ = '=';
+    out = decimal_put(out, count->ok);
+    if (count->ok == count->total)
+        return out;
+    *out++ = '/';
+    return decimal_put(out, count->total);
+}
+
 /* Postfix's statistics: "ehlo=2 starttls=1/2 ... commands=7/8". */
 static void session_log_statistics(const struct session *session)
 {
-    char text[512];
+    char text[SMTP_VERB_COUNT * STATISTIC_MAX + 1];
     char namaddr[SESSION_NAMADDR_MAX];
-    size_t length = 0;
+    char *end = text;
     unsigned total = 0;
     unsigned ok = 0;
 
-    text[0] = '\0';
     for (int verb = 0; verb < SMTP_VERB_COUNT; verb++) {
         const struct session_count *count = &session->counts[verb];
         if (count->total == 0)
             continue;
         total += count->total;
         ok += count->ok;
-        length += (size_t)snprintf(text + length, sizeof(text) - length, " %s=%u",
-                                   smtp_verb_name((enum smtp_verb)verb), count->ok);
-        if (count->ok != count->total)
-            length += (size_t)snprintf(text + length, sizeof(text) - length, "/%u", count->total);
+        end = put_statistic(end, (enum smtp_verb)verb, count);
     }
-    for (char *byte = text; *byte != '\0'; byte++)
-        if (*byte >= 'A' && *byte <= 'Z')
-            *byte = (char)(*byte - 'A' + 'a');
+    *end = '\0';
     char of_total[16] = "";
     if (ok != total || total == 0)
         snprintf(of_total, sizeof(of_total), "/%u", total);

@@ -47,8 +47,8 @@ struct worker_socket {
     ev_io io;
 };
 
-#define WORKER_SCRATCH_SIZE (192 * 1024)
-#define WORKER_CIPHERTEXT_SIZE (64 * 1024)
+#define WORKER_SCRATCH_SIZE (320 * 1024)
+#define WORKER_CIPHERTEXT_SIZE (128 * 1024)
 
 struct worker {
     struct ev_loop *loop;

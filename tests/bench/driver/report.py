@@ -20,6 +20,20 @@ class Results:
         self._values = {}
         self.void = []  # texts
 
+    @classmethod
+    def read(cls, path):
+        """What write() wrote."""
+        made = cls()
+        with open(path, encoding="utf-8") as file:
+            for row, columns in json.load(file)["results"].items():
+                made._values[row] = {column: one["rounds"] for column, one in columns.items()}
+        return made
+
+    def columns(self):
+        """All that there are; the limit is the last."""
+        names = dict.fromkeys(column for columns in self._values.values() for column in columns)
+        return sorted(names, key=lambda name: name == LIMIT)
+
     def add(self, row, column, value):
         """One more value."""
         self._values.setdefault(row, {}).setdefault(column, []).append(value)
