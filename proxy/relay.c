@@ -57,6 +57,22 @@ void relay_expect_extend(struct relay *relay)
         relay->queue[last].due = relay->sent + buffer_length(&relay->out);
 }
 
+void relay_expect_verdict(struct relay *relay)
+{
+    unsigned last = (relay->queue_head + relay->queue_length - 1) % RELAY_QUEUE_MAX;
+
+    if (relay->queue_length > 0)
+        relay->queue[last].verdict = true;
+}
+
+bool relay_awaits_verdict(const struct relay *relay)
+{
+    for (unsigned i = 0; i < relay->queue_length; i++)
+        if (relay->queue[(relay->queue_head + i) % RELAY_QUEUE_MAX].verdict)
+            return true;
+    return false;
+}
+
 const struct expect *relay_head(const struct relay *relay)
 {
     return relay->queue_length > 0 ? &relay->queue[relay->queue_head] : NULL;

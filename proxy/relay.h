@@ -44,6 +44,7 @@ struct expect {
     enum smtp_verb verb;
     const char *text; /* LOCAL: the answer, constant */
     uint64_t due;     /* a reply counts once this many bytes were sent to the backend */
+    bool verdict;     /* the reply decides on a whole message */
 };
 
 #define RELAY_QUEUE_MAX 64 /* commands under way; more wait in the client's buffer */
@@ -91,6 +92,9 @@ void relay_expect(struct relay *relay, enum expect_kind kind, enum smtp_verb ver
 bool relay_queue_full(const struct relay *relay);
 /* The last entry's command goes on up to the end of what now waits in OUT: a chunk's content. */
 void relay_expect_extend(struct relay *relay);
+/* The last entry's reply decides on a whole message; and is there such an entry? */
+void relay_expect_verdict(struct relay *relay);
+bool relay_awaits_verdict(const struct relay *relay);
 const struct expect *relay_head(const struct relay *relay); /* NULL: nothing is due */
 const struct expect *relay_last(const struct relay *relay); /* likewise */
 void relay_pop(struct relay *relay);

@@ -198,6 +198,7 @@ static bool content_run_data(struct session *session)
     } else {
         session->state = SESSION_COMMAND;
         relay_expect(relay, EXPECT_END, SMTP_DATA, NULL);
+        relay_expect_verdict(relay);
         relay->barrier = true;
     }
     return true;
@@ -225,6 +226,8 @@ static void content_end_chunk(struct session *session)
     }
     if (session->discard != NULL)
         content_end_discarded(session, !session->relay->chunk_last);
+    else if (session->relay->chunk_last)
+        relay_expect_verdict(session->relay);
 }
 
 /* What remains of a chunk behind the message's header goes through as it is counted. */

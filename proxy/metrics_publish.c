@@ -1,0 +1,162 @@
+#include "proxy/metrics_publish.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "policy/policy_table.h"
+
+#include "proxy/worker_slots.h"
+
+#define STATE_SECONDS 1.
+
+/* The clock of the sessions (limits.h). */
+static uint32_t clock_now(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint32_t)now.tv_sec;
+}
+
+/* Workers that serve and that finish. */
+static void put_workers(const struct metrics_publish *publish, struct metrics_present *present)
+{
+    const struct generation *current = *publish->current;
+
+    present->workers = present->workers_finishing = 0;
+    for (size_t i = 0; current != NULL && i < current->child_count; i++)
+        present->workers += current->children[i].ready;
+    for (const struct generation *one = *publish->leaving; one != NULL; one = one->next)
+        for (size_t i = 0; i < one->child_count; i++)
+            present->workers_finishing += one->children[i].pid != 0;
+}
+
+/* All backends of all listeners. */
+static void put_backends(const struct generation *generation, struct metrics_present *present)
+{
+    present->backend_count = 0;
+    for (size_t i = 0; i < generation->plan.service_count; i++) {
+        const struct service *service = generation->plan.services[i];
+        const struct backend_list *list = &service->upstream->list;
+        for (size_t j = 0; j < list->count && present->backend_count < METRICS_BACKENDS_MAX; j++) {
+            struct metrics_backend *one = &present->backends[present->backend_count++];
+            snprintf(one->listener, sizeof(one->listener), "%s", service->name);
+            snprintf(one->name, sizeof(one->name), "%s", list->backends[j].name);
+            one->serves = !backend_is_failing(&list->backends[j]);
+        }
+    }
+}
+
+/* What the generation's first worker has written down. */
+static void put_certificates(const struct generation *generation, struct metrics_present *present)
+{
+    const struct metrics_certificates *certificates = generation->plan.certificates;
+    uint32_t count = certificates != NULL ? certificates->count : 0;
+
+    present->certificate_count =
+        count < METRICS_CERTIFICATES_MAX ? count : METRICS_CERTIFICATES_MAX;
+    if (present->certificate_count > 0)
+        memcpy(present->certificates, certificates->list,
+               present->certificate_count * sizeof(certificates->list[0]));
+}
+
+struct exceptions {
+    struct metrics_present *present;
+    time_t now;
+};
+
+/* A line of a policy table. */
+static void count_exception(void *ctx, const struct policy_match *line, bool expired)
+{
+    const struct exceptions *exceptions = ctx;
+    struct metrics_present *present = exceptions->present;
+
+    if (line->until == 0)
+        return;
+    if (expired || line->until <= exceptions->now) {
+        present->exceptions_expired++;
+        return;
+    }
+    present->exceptions++;
+    if (present->exception_ends == 0 || line->until < present->exception_ends)
+        present->exception_ends = line->until;
+}
+
+/* A table may have a million lines: only when one of them has ended, or it is another table. */
+static void put_exceptions(struct metrics_publish *publish, const struct generation *generation)
+{
+    struct metrics_present *present = &publish->present;
+    struct exceptions exceptions = {.present = present, .now = time(NULL)};
+
+    if (publish->counted == generation &&
+        (present->exception_ends == 0 || present->exception_ends > exceptions.now))
+        return;
+    publish->counted = generation;
+    present->exceptions = present->exceptions_expired = 0;
+    present->exception_ends = 0;
+    for (size_t i = 0; i < generation->plan.service_count; i++)
+        if (generation->plan.services[i]->owns_table)
+            policy_table_each(generation->plan.services[i]->table, count_exception, &exceptions);
+}
+
+const struct metrics_present *metrics_publish_present(struct metrics_publish *publish)
+{
+    struct metrics_present *present = &publish->present;
+    const struct generation *generation = *publish->current;
+
+    put_workers(publish, present);
+    if (generation == NULL)
+        return present;
+    const struct second_chance_counts chances =
+        second_chance_count(worker_slots_chance(generation->plan.slots),
+                            &generation->plan.services[0]->chance_rules, clock_now());
+    present->chances = chances.present;
+    present->chances_begun = chances.begun;
+    present->chances_used = chances.used;
+    present->session_limit = generation->plan.totals.sessions;
+    present->handshake_limit = generation->plan.totals.handshakes;
+    put_backends(generation, present);
+    put_certificates(generation, present);
+    put_exceptions(publish, generation);
+    return present;
+}
+
+static void on_timer(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    struct metrics_publish *publish = timer->data;
+
+    (void)loop;
+    (void)events;
+    metrics_facts_set(publish->facts, metrics_publish_present(publish));
+}
+
+void metrics_publish_begin(struct metrics_publish *publish)
+{
+    ev_init(&publish->timer, on_timer);
+    publish->timer.repeat = STATE_SECONDS;
+    publish->timer.data = publish;
+    atomic_store(&publish->facts->last_reload_ok, true);
+}
+
+void metrics_publish_serving(struct metrics_publish *publish, bool first, enum metrics_reload kind)
+{
+    struct metrics_facts *facts = publish->facts;
+
+    publish->counted = NULL;
+    atomic_fetch_add(&facts->generation, 1);
+    atomic_store(&facts->last_reload, (int64_t)time(NULL));
+    atomic_store(&facts->last_reload_ok, true);
+    if (!first)
+        atomic_fetch_add(&facts->reloads[kind], 1);
+    metrics_facts_set(facts, metrics_publish_present(publish));
+    if ((*publish->current)->plan.metrics_sockets.count > 0)
+        ev_timer_again(publish->loop, &publish->timer);
+    else
+        ev_timer_stop(publish->loop, &publish->timer);
+}
+
+void metrics_publish_failed(struct metrics_publish *publish, enum metrics_reload kind)
+{
+    atomic_store(&publish->facts->last_reload_ok, false);
+    atomic_fetch_add(&publish->facts->reloads_failed[kind], 1);
+}
