@@ -33,7 +33,6 @@ static void note_chain(struct metrics_certificates *certificates,
     snprintf(one.name, sizeof(one.name), "%.*s",
              (int)(name == chain->names ? strcspn(name, " ") : strlen(name)), name);
     snprintf(one.key, sizeof(one.key), "%s", chain->key);
-    snprintf(one.file, sizeof(one.file), "%.*s", (int)sizeof(one.file) - 1, chain->file);
     metrics_certificate_add(certificates->list, &certificates->count, &one);
 }
 

@@ -100,7 +100,7 @@ void metrics_count_handshake(struct metrics_counters *counters, const struct tls
         return;
     size_t protocol = metrics_find(metrics_protocols, LENGTH(metrics_protocols), summary->protocol);
     size_t cipher = metrics_find(metrics_ciphers, LENGTH(metrics_ciphers), summary->cipher);
-    size_t group = metrics_find(metrics_groups, LENGTH(metrics_groups), summary->key_exchange);
+    size_t group = metrics_find(metrics_groups, LENGTH(metrics_groups), summary->group);
     metrics_add(&counters->handshakes[protocol][cipher][group], 1);
     if (summary->resumed)
         metrics_add(&counters->resumptions[protocol], 1);

@@ -57,15 +57,13 @@ void metrics_facts_get(const struct metrics_facts *facts, struct metrics_present
     for (uint32_t i = 0; i < present->certificate_count; i++) {
         end_text(present->certificates[i].name, sizeof(present->certificates[i].name));
         end_text(present->certificates[i].key, sizeof(present->certificates[i].key));
-        end_text(present->certificates[i].file, sizeof(present->certificates[i].file));
     }
 }
 
 /* The same labels? */
 static bool is_same(const struct metrics_certificate *a, const struct metrics_certificate *b)
 {
-    return strcmp(a->name, b->name) == 0 && strcmp(a->key, b->key) == 0 &&
-           strcmp(a->file, b->file) == 0;
+    return strcmp(a->name, b->name) == 0 && strcmp(a->key, b->key) == 0;
 }
 
 void metrics_certificate_add(struct metrics_certificate *list, uint32_t *count,

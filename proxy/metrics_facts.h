@@ -26,8 +26,7 @@ struct metrics_backend {
 struct metrics_certificate {
     char name[METRICS_NAME_MAX]; /* the server name it is for, or the first one in it */
     char key[48];                /* "ECDSA (prime256v1)" */
-    char file[METRICS_NAME_MAX];
-    int64_t not_after; /* unix seconds */
+    int64_t not_after;           /* unix seconds */
 };
 
 /* What is in force now. */
@@ -73,7 +72,8 @@ void metrics_facts_set(struct metrics_facts *facts, const struct metrics_present
 void metrics_facts_get(const struct metrics_facts *facts, struct metrics_present *present);
 
 /* Put CERTIFICATE among the COUNT that there are in LIST (METRICS_CERTIFICATES_MAX of them), unless
- * it is there already; if there is no room, the one that ends last is left out. */
+ * it is there already (then the earlier end counts); if there is no room, the one that ends last is
+ * left out. */
 void metrics_certificate_add(struct metrics_certificate *list, uint32_t *count,
                              const struct metrics_certificate *certificate);
 

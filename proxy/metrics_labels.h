@@ -46,7 +46,7 @@
     X(X25519_MLKEM768, "X25519MLKEM768")                                                           \
     X(MLKEM1024, "MLKEM1024")                                                                      \
     X(CECPQ2, "CECPQ2")                                                                            \
-    X(NONE, "") /* RSA key exchange, and TLS 1.2 resumed */                                        \
+    X(NONE, "") /* RSA key exchange */                                                             \
     X(OTHER, "other")
 
 /* X(id, label): in the order of enum tls_peer_status. */

@@ -107,7 +107,7 @@ static void write_CERTIFICATE_EXPIRY(const struct page *page, const char *name)
     for (uint32_t i = 0; i < page->present.certificate_count; i++) {
         const struct metrics_certificate *one = &page->present.certificates[i];
         const struct metrics_label labels[] = {
-            {"name", one->name}, {"key", one->key}, {"file", one->file}, {NULL, NULL}};
+            {"name", one->name}, {"key", one->key}, {NULL, NULL}};
         metrics_text_sample(page->out, name, labels, one->not_after);
     }
 }
