@@ -500,15 +500,6 @@ def test_labels_are_closed_sets(daemon):
     assert "evil" not in page.text and "script" not in page.text and "127.0.0.2" not in page.text
 
 
-@pytest.mark.skipif(not shutil.which("promtool"), reason="no promtool (Debian package prometheus)")
-def test_promtool(daemon):
-    daemon.start()
-    session(daemon, context=tls_context(), messages=1)
-    result = subprocess.run(["promtool", "check", "metrics"], input=scrape(daemon).text, text=True,
-                            capture_output=True, check=False, timeout=60)
-    assert result.returncode == 0 and not result.stdout + result.stderr, result
-
-
 def test_documents():
     """docs/metrics.md is what docs/make-metrics makes of the definitions."""
     result = subprocess.run([os.path.join(ROOT, "docs/make-metrics"), "--check"], text=True,
