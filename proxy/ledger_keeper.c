@@ -302,6 +302,11 @@ void ledger_keeper_forget(struct ledger_keeper *keeper, bool keep_way)
         close(keeper->ends[1]);
 }
 
+const struct ledger_stats *ledger_keeper_stats(const struct ledger_keeper *keeper)
+{
+    return keeper->running.ledger ? keeper->stats : NULL;
+}
+
 void ledger_keeper_status(const struct ledger_keeper *keeper, FILE *out)
 {
     const struct ledger_stats *stats = keeper->stats;

@@ -20,6 +20,7 @@
 #include "proxy/log_output.h"
 
 struct ledger_keeper;
+struct ledger_stats;
 
 /* What the owner is told. */
 struct ledger_keeper_events {
@@ -57,6 +58,9 @@ bool ledger_keeper_is_over(const struct ledger_keeper *keeper);
 /* In a new process that is not the ledger: close what leads to it, but for a worker's way to it
  * (KEEP_WAY). KEEPER may be NULL. */
 void ledger_keeper_forget(struct ledger_keeper *keeper, bool keep_way);
+
+/* What is recorded; NULL: no ledger is kept. */
+const struct ledger_stats *ledger_keeper_stats(const struct ledger_keeper *keeper);
 
 /* A line for "gatepost status", and the same as an element of an array. */
 void ledger_keeper_status(const struct ledger_keeper *keeper, FILE *out);

@@ -55,7 +55,8 @@ static const char usage_text[] =
     "  report [--since DATE|Nd] [--peer CIDR] [--failing] [--protocol P] [--limit N]\n"
     "         [--json|--csv|--html FILE]\n"
     "                          who comes, what they use, who fails and why\n"
-    "  status [--json]         ask the running daemon how it is\n"
+    "  status [--json|--metrics]\n"
+    "                          ask the running daemon how it is; --metrics: as Prometheus is told\n"
     "  reload                  read everything anew; no session notices\n"
     "  stop                    stop the running daemon\n"
     "options:\n"
@@ -342,10 +343,12 @@ static int command_report(struct command_line *line, int argc, char **argv)
 /* status, reload and stop: the daemon answers. */
 static int command_ask(struct command_line *line, int argc, char **argv)
 {
-    const bool json = argc == 2 && strcmp(argv[0], "status") == 0 && strcmp(argv[1], "--json") == 0;
+    const bool status = strcmp(argv[0], "status") == 0;
+    const bool json = argc == 2 && status && strcmp(argv[1], "--json") == 0;
+    const bool metrics = argc == 2 && status && strcmp(argv[1], "--metrics") == 0;
 
-    if (argc > 1 && !json)
-        return usage_error("status takes --json; reload and stop take no arguments");
+    if (argc > 1 && !json && !metrics)
+        return usage_error("status takes --json or --metrics; reload and stop take no arguments");
     char *path = config_peek(line->directory, line->overrides, line->override_count,
                              PARAM_gatepost_control_socket);
     if (path == NULL) {
@@ -353,9 +356,13 @@ static int command_ask(struct command_line *line, int argc, char **argv)
                    line->directory);
         return EX_CONFIG;
     }
-    int status = control_ask(path, json ? "status --json" : argv[0], stdout, stderr);
+    int result = control_ask(path,
+                             json      ? "status --json"
+                             : metrics ? "status --metrics"
+                                       : argv[0],
+                             stdout, stderr);
     free(path);
-    return status;
+    return result;
 }
 
 static const struct {

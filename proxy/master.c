@@ -380,6 +380,7 @@ static void on_look(struct ev_loop *loop, ev_timer *timer, int events)
     ev_tstamp before = ev_time();
 
     (void)events;
+    metrics_publish_look(&master->metrics);
     if (master->current != NULL && master->coming == NULL &&
         master->current->blueprint->credentials != NULL &&
         file_watch_look(master->current->blueprint->credentials, &changed) == FILE_WATCH_SETTLED) {
@@ -413,12 +414,13 @@ static void on_signal(struct ev_loop *loop, ev_signal *watcher, int events)
 }
 
 /* "gatepost status": the whole and each worker. */
-static void master_status(const struct master *master, FILE *out)
+static void master_status(struct master *master, FILE *out)
 {
     fprintf(out, "gatepost %s, master process %ld, configuration %s, up %ld seconds\n",
             GATEPOST_VERSION, (long)getpid(), master->source->directory,
             (long)(time(NULL) - master->started));
     stress_report_print(&master->stress, out);
+    metrics_publish_print(&master->metrics, out);
     if (master->current != NULL)
         chance_report_print(worker_slots_chance(master->slots),
                             master->current->blueprint->services[0], out);
@@ -432,7 +434,7 @@ static void master_status(const struct master *master, FILE *out)
 }
 
 /* The same for programs. */
-static void master_status_json(const struct master *master, FILE *out)
+static void master_status_json(struct master *master, FILE *out)
 {
     struct json json = {.out = out};
 
@@ -442,6 +444,7 @@ static void master_status_json(const struct master *master, FILE *out)
     json_string(&json, "configuration", master->source->directory);
     json_number(&json, "uptime", (long long)(time(NULL) - master->started));
     stress_report_json(&master->stress, &json);
+    metrics_publish_json(&master->metrics, &json);
     if (master->current != NULL)
         chance_report_json(worker_slots_chance(master->slots),
                            master->current->blueprint->services[0], &json);
@@ -470,6 +473,10 @@ static void on_command(void *owner, const char *command, struct control_request 
         control_finish(request, true);
     } else if (strcmp(command, "status --json") == 0) {
         master_status_json(master, control_out(request));
+        control_finish(request, true);
+    } else if (strcmp(command, "status --metrics") == 0) {
+        metrics_publish_page(&master->metrics, ledger_keeper_stats(master->ledger),
+                             control_out(request));
         control_finish(request, true);
     } else if (strncmp(command, CHANCE_REPORT_COMMAND, strlen(CHANCE_REPORT_COMMAND)) == 0) {
         control_finish(request, master->current != NULL &&
@@ -532,6 +539,7 @@ static int master_open(struct master *master, const struct generation *generatio
     }
     master->metrics = (struct metrics_publish){.loop = master->loop,
                                                .facts = metrics_facts_new(master->started),
+                                               .slots = master->slots,
                                                .current = &master->current,
                                                .leaving = &master->leaving};
     if (master->metrics.facts == NULL) {

@@ -5,17 +5,18 @@
 
 #include "policy/policy_table.h"
 
-#include "proxy/worker_slots.h"
+#include "proxy/metrics_page.h"
+#include "proxy/status_report.h"
 
 #define STATE_SECONDS 1.
 
-/* The clock of the sessions (limits.h). */
-static uint32_t clock_now(void)
+/* A clock that does not jump, in seconds; that of the sessions (limits.h) is the same. */
+static double clock_now(void)
 {
     struct timespec now;
 
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint32_t)now.tv_sec;
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
 /* Workers that serve and that finish. */
@@ -99,7 +100,8 @@ static void put_exceptions(struct metrics_publish *publish, const struct generat
             policy_table_each(generation->plan.services[i]->table, count_exception, &exceptions);
 }
 
-const struct metrics_present *metrics_publish_present(struct metrics_publish *publish)
+/* What is so now, also if nobody looks at metrics. */
+static const struct metrics_present *present_now(struct metrics_publish *publish)
 {
     struct metrics_present *present = &publish->present;
     const struct generation *generation = *publish->current;
@@ -109,7 +111,7 @@ const struct metrics_present *metrics_publish_present(struct metrics_publish *pu
         return present;
     const struct second_chance_counts chances =
         second_chance_count(worker_slots_chance(generation->plan.slots),
-                            &generation->plan.services[0]->chance_rules, clock_now());
+                            &generation->plan.services[0]->chance_rules, (uint32_t)clock_now());
     present->chances = chances.present;
     present->chances_begun = chances.begun;
     present->chances_used = chances.used;
@@ -127,7 +129,7 @@ static void on_timer(struct ev_loop *loop, ev_timer *timer, int events)
 
     (void)loop;
     (void)events;
-    metrics_facts_set(publish->facts, metrics_publish_present(publish));
+    metrics_facts_set(publish->facts, present_now(publish));
 }
 
 void metrics_publish_begin(struct metrics_publish *publish)
@@ -148,7 +150,7 @@ void metrics_publish_serving(struct metrics_publish *publish, bool first, enum m
     atomic_store(&facts->last_reload_ok, true);
     if (!first)
         atomic_fetch_add(&facts->reloads[kind], 1);
-    metrics_facts_set(facts, metrics_publish_present(publish));
+    metrics_facts_set(facts, present_now(publish));
     if ((*publish->current)->plan.metrics_sockets.count > 0)
         ev_timer_again(publish->loop, &publish->timer);
     else
@@ -159,4 +161,52 @@ void metrics_publish_failed(struct metrics_publish *publish, enum metrics_reload
 {
     atomic_store(&publish->facts->last_reload_ok, false);
     atomic_fetch_add(&publish->facts->reloads_failed[kind], 1);
+}
+
+void metrics_publish_look(struct metrics_publish *publish)
+{
+    uint64_t counters[RATES_COUNTERS];
+
+    metrics_memory_total(worker_slots_metrics(publish->slots), &publish->total);
+    status_report_counters(&publish->total, counters);
+    rates_note(&publish->rates, clock_now(), counters);
+}
+
+/* What there is to be said. */
+static struct status_report make_report(struct metrics_publish *publish)
+{
+    metrics_publish_look(publish);
+    return (struct status_report){.total = &publish->total,
+                                  .present = present_now(publish),
+                                  .facts = publish->facts,
+                                  .rates = &publish->rates,
+                                  .clock = clock_now(),
+                                  .now = time(NULL),
+                                  .open = limits_sessions(worker_slots_counters(publish->slots))};
+}
+
+void metrics_publish_print(struct metrics_publish *publish, FILE *out)
+{
+    const struct status_report report = make_report(publish);
+
+    status_report_print(&report, out);
+}
+
+void metrics_publish_json(struct metrics_publish *publish, struct json *json)
+{
+    const struct status_report report = make_report(publish);
+
+    status_report_json(&report, json);
+}
+
+void metrics_publish_page(struct metrics_publish *publish, const struct ledger_stats *ledger,
+                          FILE *out)
+{
+    const struct metrics_source source = {.counters = worker_slots_metrics(publish->slots),
+                                          .facts = publish->facts,
+                                          .limits = worker_slots_counters(publish->slots),
+                                          .ledger = ledger};
+
+    metrics_facts_set(publish->facts, present_now(publish));
+    metrics_page_write(&source, out);
 }

@@ -2,6 +2,7 @@
 lasts over reloads and the end of processes."""
 
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -18,7 +19,7 @@ from harness.backend_dialogue import Say
 from harness.certs import make_certificate
 from harness.client import Client, tls_context
 from harness.daemon import HOSTNAME, process_status, run_command
-from harness.metrics import ROOT, defined, listen, request, scrape, wait_scrape
+from harness.metrics import ROOT, Page, defined, listen, request, scrape, wait_scrape
 from harness.ports import free_port
 from harness.table import use_table
 from harness.wait import wait_until
@@ -505,3 +506,57 @@ def test_documents():
     result = subprocess.run([os.path.join(ROOT, "docs/make-metrics"), "--check"], text=True,
                             capture_output=True, check=False, timeout=60)
     assert result.returncode == 0, result.stderr
+
+
+def test_status_at_a_glance(daemon):
+    """The same numbers in words, as JSON, and as they are served; also where nobody serves them."""
+    daemon.write_config(gatepost_metrics_listen="")
+    daemon.start()
+    session(daemon, context=tls_context(TLS.TLSv1_3), messages=2)
+    session(daemon, context=tls_context(maximum=TLS.TLSv1_2))
+    fail(daemon, tls_context(maximum=TLS.TLSv1_1))
+    session(daemon, messages=1)
+
+    def ask(*options):
+        result = run_command("-c", daemon.directory, "status", *options)
+        assert result.returncode == 0, result
+        return result.stdout
+    found = wait_until(lambda: (now := json.loads(ask("--json")))["totals"]["sessions"] == 4 and
+                       now["totals"]["sessions_open"] == 0 and now, "the end of the sessions")
+    assert found["totals"] | {"message_bytes": 0} == {
+        "sessions": 4, "sessions_open": 0, "messages": 3, "messages_tls": 2, "message_bytes": 0,
+        "handshakes": 2, "handshakes_resumed": 0, "protocols": {"TLSv1.2": 1, "TLSv1.3": 1},
+        "handshake_failures": 1, "failures": {"protocol_too_old": 1}, "limits": {}}
+    assert found["totals"]["message_bytes"] == 3 * len(MESSAGE)
+    assert set(found["last_minute"]) == {"sessions", "handshakes", "handshake_failures", "messages"}
+    assert found["reloads"]["generation"] == 1 and found["reloads"]["last_ok"]
+    [certificate] = found["certificates"]
+    assert certificate["name"] == HOSTNAME and certificate["expires"] > time.time()
+    text = ask()
+    for line in (r"sessions: 0 open, 4 since the start, [\d.]+ a second in the last minute",
+                 r"messages: 3, 2 of them over TLS, \d+ bytes, [\d.]+ a second in the last minute",
+                 r"TLS handshakes: 2 \(TLSv1\.2 1, TLSv1\.3 1\), 0 resumed, .*",
+                 r"TLS failures: 1 \(protocol_too_old 1\), .*", r"limits hit: 0",
+                 r"processes: 2 workers serve, 0 finish, 0 replaced",
+                 r"reloads: 0, 0 refused, present configuration since 20\S+ \S+",
+                 rf"certificate {re.escape(HOSTNAME)}, ECDSA \(prime256v1\): expires on \S+, "
+                 r"in \d+ days"):
+        assert re.search(f"^{line}$", text, re.M), f"{line}\n{text}"
+    page = Page(ask("--metrics"))
+    assert page.get("gatepost_sessions_total") == 4
+    assert page.get("gatepost_workers", state="serving") == 2
+    assert page.get("gatepost_certificate_expiry_timestamp_seconds", name=HOSTNAME,
+                    key="ECDSA (prime256v1)") == certificate["expires"]
+    assert run_command("-c", daemon.directory, "status", "--nonsense").returncode == 64
+    assert run_command("-c", daemon.directory, "reload", "--metrics").returncode == 64
+
+
+def test_status_rates(daemon):
+    """What came just now shows in the rate, since samples are taken all the time."""
+    daemon.start()
+
+    def last_minute():
+        text = run_command("-c", daemon.directory, "status", "--json").stdout
+        return json.loads(text)["last_minute"]["sessions"]
+    assert last_minute() == 0
+    wait_until(lambda: session(daemon) or last_minute() > 0, "a rate")
