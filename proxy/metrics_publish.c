@@ -52,13 +52,15 @@ static void put_backends(const struct generation *generation, struct metrics_pre
 static void put_certificates(const struct generation *generation, struct metrics_present *present)
 {
     const struct metrics_certificates *certificates = generation->plan.certificates;
-    uint32_t count = certificates != NULL ? certificates->count : 0;
 
-    present->certificate_count =
-        count < METRICS_CERTIFICATES_MAX ? count : METRICS_CERTIFICATES_MAX;
-    if (present->certificate_count > 0)
-        memcpy(present->certificates, certificates->list,
-               present->certificate_count * sizeof(certificates->list[0]));
+    present->certificate_count = 0;
+    if (certificates == NULL)
+        return;
+    uint32_t count = certificates->count;
+    if (count > METRICS_CERTIFICATES_MAX)
+        count = METRICS_CERTIFICATES_MAX;
+    memcpy(present->certificates, certificates->list, count * sizeof(certificates->list[0]));
+    present->certificate_count = count;
 }
 
 struct exceptions {
@@ -143,6 +145,7 @@ void metrics_publish_begin(struct metrics_publish *publish)
 void metrics_publish_serving(struct metrics_publish *publish, bool first, enum metrics_reload kind)
 {
     struct metrics_facts *facts = publish->facts;
+    const struct generation *generation = *publish->current;
 
     publish->counted = NULL;
     atomic_fetch_add(&facts->generation, 1);
@@ -151,7 +154,7 @@ void metrics_publish_serving(struct metrics_publish *publish, bool first, enum m
     if (!first)
         atomic_fetch_add(&facts->reloads[kind], 1);
     metrics_facts_set(facts, present_now(publish));
-    if ((*publish->current)->plan.metrics_sockets.count > 0)
+    if (generation != NULL && generation->plan.metrics_sockets.count > 0)
         ev_timer_again(publish->loop, &publish->timer);
     else
         ev_timer_stop(publish->loop, &publish->timer);

@@ -57,11 +57,12 @@ static double clock_now(void)
 /* The first line of TEXT, without what would move the cursor. */
 static void keep_problem(struct top *top, const char *text)
 {
-    size_t i = 0;
+    int length = (int)strcspn(text, "\n");
 
-    for (; i < sizeof(top->problem) - 1 && text[i] != '\0' && text[i] != '\n'; i++)
-        top->problem[i] = (char)(text[i] >= 0x20 && text[i] < 0x7f ? text[i] : '?');
-    top->problem[i] = '\0';
+    snprintf(top->problem, sizeof(top->problem), "%.*s", length, text);
+    for (char *p = top->problem; *p != '\0'; p++)
+        if (*p < 0x20 || *p >= 0x7f)
+            *p = '?';
 }
 
 /* Ask the daemon. False: it did not answer, and what was known stays. */

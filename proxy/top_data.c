@@ -6,6 +6,8 @@
 
 #include "policy/text.h"
 
+#define VALUE_MAX 1e18 /* a number beyond that counts nothing */
+
 /* One line, without its end: a sample, or not. */
 static void parse_line(struct top_data *data, const char *line, size_t length)
 {
@@ -23,7 +25,7 @@ static void parse_line(struct top_data *data, const char *line, size_t length)
     memcpy(number, blank + 1, digits);
     number[digits] = '\0';
     double value = strtod(number, &end);
-    if (*end != '\0')
+    if (*end != '\0' || !(value > -VALUE_MAX && value < VALUE_MAX))
         return;
     data->series[data->count].key = text_copy_n(line, key);
     data->series[data->count++].value = value;

@@ -94,6 +94,12 @@ static const char *duration(double seconds, char out[32])
     return out;
 }
 
+/* A number as a whole one. */
+static int64_t whole(double number)
+{
+    return number > 9e18 ? INT64_MAX : number < -9e18 ? INT64_MIN : (int64_t)number;
+}
+
 /* A rate in at most 7 columns, into OUT. */
 static const char *speed(double per_second, char out[32])
 {
@@ -102,7 +108,7 @@ static const char *speed(double per_second, char out[32])
     if (per_second < 1000.)
         snprintf(out, 32, "%.1f", per_second);
     else
-        report_amount((int64_t)per_second, out);
+        report_amount(whole(per_second), out);
     return out;
 }
 
@@ -131,15 +137,16 @@ static void add_head(struct top_view *view, const struct top_picture *picture, i
     char clock[16] = "";
     time_t now = time(NULL);
     struct tm parts;
-    long up = (long)((double)now - top_data_get(picture->now, "gatepost_start_time_seconds"));
+    int64_t up = now - whole(top_data_get(picture->now, "gatepost_start_time_seconds"));
 
     if (localtime_r(&now, &parts) != NULL)
         strftime(clock, sizeof(clock), "%T", &parts);
     if (picture->problem != NULL)
         add(view, columns, TOP_ALARM, "gatepost %s %s", clock, picture->problem);
     else
-        add(view, columns, TOP_HEADING, "gatepost %s up %ldd %02ld:%02ld%s", clock, up / 86400,
-            up / 3600 % 24, up / 60 % 60, picture->paused ? " PAUSED" : "");
+        add(view, columns, TOP_HEADING, "gatepost %s up %lldd %02d:%02d%s", clock,
+            (long long)up / 86400, (int)(up / 3600 % 24), (int)(up / 60 % 60),
+            picture->paused ? " PAUSED" : "");
 }
 
 /* Sessions and messages. */
@@ -279,7 +286,7 @@ static enum top_style put_row(const struct table *table, int number, char *out, 
     else
         snprintf(line, sizeof(line), "%-*.*s %7s %7s", name, name, table->rows[number - 1].label,
                  speed(table->rows[number - 1].rate, rate_text),
-                 report_amount((int64_t)table->rows[number - 1].total, total_text));
+                 report_amount(whole(table->rows[number - 1].total), total_text));
     snprintf(out, (size_t)width + 1, "%-*.*s", width, width, line);
     if (number == 0)
         return TOP_HEADING;
