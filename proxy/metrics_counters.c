@@ -11,11 +11,16 @@ _Static_assert(METRICS_PEER_ANONYMOUS == (int)TLS_PEER_ANONYMOUS &&
                    METRICS_PEER_TRUSTED == (int)TLS_PEER_TRUSTED,
                "the labels of client certificates are in the order of their states");
 
+/* No two share a cache line. */
+struct block {
+    struct metrics_counters counters;
+} __attribute__((aligned(64)));
+
 /* What is mapped. */
 struct shared {
     _Atomic unsigned used; /* places that somebody had: memory beyond them is not touched */
-    struct metrics_counters others;
-    struct metrics_counters places[];
+    struct block others;
+    struct block places[];
 };
 
 struct metrics_memory {
@@ -26,7 +31,7 @@ struct metrics_memory {
 /* How much is mapped for PLACES. */
 static size_t size_for(unsigned places)
 {
-    return sizeof(struct shared) + places * sizeof(struct metrics_counters);
+    return sizeof(struct shared) + places * sizeof(struct block);
 }
 
 struct metrics_memory *metrics_memory_new(unsigned places)
@@ -60,8 +65,8 @@ void metrics_memory_take(struct metrics_memory *memory, unsigned place)
 
 struct metrics_counters *metrics_memory_block(const struct metrics_memory *memory, int place)
 {
-    return place >= 0 && (unsigned)place < memory->places ? &memory->shared->places[place]
-                                                          : &memory->shared->others;
+    return place >= 0 && (unsigned)place < memory->places ? &memory->shared->places[place].counters
+                                                          : &memory->shared->others.counters;
 }
 
 /* Add ONE to TOTAL. */
@@ -79,9 +84,9 @@ void metrics_memory_total(const struct metrics_memory *memory, struct metrics_co
     unsigned used = atomic_load(&memory->shared->used);
 
     memset(total, 0, sizeof(*total));
-    add_block(total, &memory->shared->others);
+    add_block(total, &memory->shared->others.counters);
     for (unsigned i = 0; i < used && i < memory->places; i++)
-        add_block(total, &memory->shared->places[i]);
+        add_block(total, &memory->shared->places[i].counters);
 }
 
 void metrics_count_policy(struct metrics_counters *counters, const char *level,

@@ -47,7 +47,7 @@ struct metrics_counters {
     struct metrics_histogram handshake;
     struct metrics_histogram backend_connect;
     struct metrics_histogram backend_reply;
-} __attribute__((aligned(64)));
+};
 
 struct metrics_memory;
 

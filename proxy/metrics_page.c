@@ -342,7 +342,7 @@ static const struct {
 
 void metrics_page_write(const struct metrics_source *source, FILE *out)
 {
-    struct page *page = aligned_alloc(_Alignof(struct page), sizeof(*page));
+    struct page *page = malloc(sizeof(*page));
 
     if (page == NULL)
         log_fatal("out of memory for metrics");
