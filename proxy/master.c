@@ -533,26 +533,18 @@ static int master_open(struct master *master, const struct generation *generatio
         return -1;
     master->slots =
         worker_slots_new(&generation->plan.totals, blueprint_workers(generation->blueprint));
-    if (master->slots == NULL) {
-        diag_error(diag, "cannot make memory for counters: %s", strerror(errno));
-        return -1;
-    }
     master->metrics = (struct metrics_publish){.loop = master->loop,
                                                .facts = metrics_facts_new(master->started),
                                                .slots = master->slots,
                                                .current = &master->current,
                                                .leaving = &master->leaving};
-    if (master->metrics.facts == NULL) {
-        diag_error(diag, "cannot make memory for metrics: %s", strerror(errno));
+    if (master->slots == NULL || master->metrics.facts == NULL) {
+        diag_error(diag, "cannot make memory for counters: %s", strerror(errno));
         return -1;
     }
     metrics_publish_begin(&master->metrics);
-    const struct ledger_keeper_job job = {.loop = master->loop,
-                                          .output = master->output,
-                                          .slots = master->slots,
-                                          .facts = master->metrics.facts,
-                                          .events = &ledger_events,
-                                          .owner = master};
+    const struct ledger_keeper_job job = {master->loop,          master->output, master->slots,
+                                          master->metrics.facts, &ledger_events, master};
     master->ledger = ledger_keeper_new(&job, diag);
     if (master->ledger == NULL)
         return -1;
