@@ -75,7 +75,8 @@ static int prepare(struct blueprint *blueprint, const struct blueprint *previous
         listen_list_parse(config, &blueprint->listeners, diag) != 0 ||
         stress_levels_check(config, diag) != 0)
         return -1;
-    if (policy_service_new(config, &blueprint->policy_service, diag) != 0)
+    if (policy_service_new(config, &blueprint->policy_service, diag) != 0 ||
+        metrics_listen_parse(config, &blueprint->metrics, diag) != 0)
         return -1;
     blueprint->totals = worker_totals_find(config, blueprint_workers(blueprint), diag);
     if (make_services(blueprint, diag) != 0 ||
@@ -118,6 +119,7 @@ void blueprint_unref(struct blueprint *blueprint)
         service_free(blueprint->services[i - 1]);
     free(blueprint->services);
     policy_service_free(blueprint->policy_service);
+    metrics_listen_free(&blueprint->metrics);
     listen_list_free(&blueprint->listeners);
     config_free(blueprint->config);
     free(blueprint);

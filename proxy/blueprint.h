@@ -14,6 +14,7 @@
 #include "policy/endpoint.h"
 
 #include "proxy/file_watch.h"
+#include "proxy/metrics_listen.h"
 #include "proxy/policy_service.h"
 #include "proxy/privileges.h"
 #include "proxy/service.h"
@@ -28,6 +29,7 @@ struct blueprint {
     size_t service_count;
     struct privileges privileges;
     struct worker_totals totals;
+    struct metrics_listen metrics;         /* where they are served */
     struct policy_service *policy_service; /* NULL: there is none */
     struct file_watch *credentials; /* the files with certificates and keys, as they were before
                                        anybody read them; NULL: gatepost_watch_certificates = no */
@@ -40,7 +42,8 @@ struct blueprint {
 struct blueprint *blueprint_new(struct config *config, const struct blueprint *previous,
                                 struct diag *diag);
 
-/* BLUEPRINT, another reference to it, for a generation with the certificates that are on disk now. */
+/* BLUEPRINT, another reference to it, for a generation with the certificates that are on disk now.
+ */
 struct blueprint *blueprint_again(struct blueprint *blueprint);
 void blueprint_unref(struct blueprint *blueprint); /* NULL does no harm */
 

@@ -12,6 +12,7 @@
 #include "proxy/check_certificates.h"
 #include "proxy/check_ledger.h"
 #include "proxy/check_profile.h"
+#include "proxy/metrics_listen.h"
 #include "proxy/policy_service.h"
 #include "proxy/policy_text.h"
 #include "proxy/probe.h"
@@ -175,6 +176,9 @@ unsigned check_run(const struct config *config, const char *profile_name, struct
     struct policy_service *policy_service = NULL;
     (void)policy_service_new(config, &policy_service, &once.diag);
     policy_service_free(policy_service);
+    struct metrics_listen metrics;
+    (void)metrics_listen_parse(config, &metrics, &once.diag);
+    metrics_listen_free(&metrics);
     unsigned violated = check_listeners(config, profile, &once.diag);
     diag_once_end(&once);
     return violated;

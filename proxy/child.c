@@ -75,12 +75,20 @@ static int ledger_main(const struct child_plan *plan, int channel)
     return ledger_process_run(plan->ledger_job);
 }
 
+/* Where CHILD counts. */
+static struct metrics_counters *child_counters(const struct child *child,
+                                               const struct child_plan *plan)
+{
+    return metrics_memory_block(worker_slots_metrics(plan->slots), child->slot);
+}
+
 /* A worker's way to the ledger; NULL: there is none. */
 static struct ledger_link *open_ledger(const struct child *child, const struct child_plan *plan)
 {
     if (plan->ledger < 0)
         return NULL;
-    struct ledger_link *link = ledger_link_new(plan->ledger, &child->stats->ledger_dropped);
+    struct ledger_link *link = ledger_link_new(plan->ledger, &child->stats->ledger_dropped,
+                                               &child_counters(child, plan)->ledger_dropped);
     if (link == NULL)
         log_fatal("out of memory for a worker");
     return link;
@@ -100,6 +108,7 @@ static int worker_main(const struct child *child, const struct child_plan *plan,
         .keys = link,
         .ledger = open_ledger(child, plan),
         .stats = child->stats,
+        .metrics = child_counters(child, plan),
         .limits = worker_slots_limits(plan->slots, &plan->totals),
         .slot = (unsigned)child->slot,
         .policy_service = plan->policy_service,
@@ -117,6 +126,8 @@ static int worker_main(const struct child *child, const struct child_plan *plan,
                     &once.diag) != 0)
         return EX_CONFIG;
     diag_once_end(&once);
+    if (child->outspoken)
+        metrics_certificates_note(plan->certificates, plan->services, plan->service_count);
     close(plan->chains);
     privileges_drop(&plan->privileges);
     return worker_run(&job);
@@ -130,6 +141,7 @@ child_main(struct child *child, const struct child_plan *plan, int channel, int 
     struct diag diag = {.sink = child_diag, .ctx = child};
 
     log->fd = log_fd;
+    log->all_dropped = &child_counters(child, plan)->log_dropped;
     log_set_sink(log_pipe_write, log_pipe_flush, log);
     child_signals();
     int status = child->role == CHILD_KEYS     ? keys_main(plan, channel, &diag)

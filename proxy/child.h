@@ -11,6 +11,7 @@
 #include "policy/config.h"
 #include "proxy/listener.h"
 #include "proxy/log_pipe.h"
+#include "proxy/metrics_certificates.h"
 #include "proxy/privileges.h"
 #include "proxy/service.h"
 #include "proxy/worker.h"
@@ -27,10 +28,13 @@ struct child_plan {
     struct listener_sockets sockets;
     const struct policy_service *policy_service; /* NULL: there is none */
     struct listener_sockets policy_sockets;
+    struct listener_sockets metrics_sockets;
     struct privileges privileges;
     double drain_time;
     struct worker_totals totals;
-    struct worker_slots *slots; /* the master's */
+    struct worker_slots *slots;                /* the master's */
+    struct metrics_facts *facts;               /* likewise */
+    struct metrics_certificates *certificates; /* written by the first worker */
     int chains; /* what the key process has loaded (proxy/chains.h); -1: nothing yet */
     int ledger; /* a worker's way to the ledger; -1: none is kept */
     struct ledger_process_job *ledger_job; /* of the ledger process; else NULL */

@@ -364,6 +364,7 @@ static bool connection_round(struct connection *connection)
     session_run(session);
     progress = connection_hear_backend(connection) || progress;
     connection_ledger_backend(connection);
+    connection_ledger_verdict(connection);
     progress = connection_write_backend(connection) || progress;
     if (connection_pauses(connection))
         return false;
@@ -439,6 +440,7 @@ static void connection_on_timer(struct ev_loop *loop, ev_timer *timer, int event
         connection_proxy_timeout(connection);
         (void)connection_proxied(connection, CONNECTION_PROXY_FAILED);
     } else if (connection->phase == CONNECTION_HANDSHAKE) {
+        metrics_count_limit(session->metrics, METRICS_LIMIT_CLIENT_TIMEOUT);
         atomic_fetch_add(&connection->worker->stats->handshake_failures, 1);
         handshake_log_timeout(session, connection->tls);
         connection_ledger_handshaken(connection, false);
@@ -486,6 +488,7 @@ void connection_open(struct worker_listener *listener, int fd, const struct sock
     worker->connection_count++;
     atomic_fetch_add(&worker->stats->sessions, 1);
     atomic_fetch_add(&worker->stats->open, 1);
+    metrics_add(&worker->metrics->sessions, 1);
     connection_ledger_begin(connection);
     connection->session.limits.shared = worker->limits;
     connection->session.limits.slot = worker->slot;
@@ -493,6 +496,7 @@ void connection_open(struct worker_listener *listener, int fd, const struct sock
     connection->session.record.table = worker->sessions;
     connection->session.record.slot = worker->slot;
     connection->session.chance = worker->chance;
+    connection->session.metrics = worker->metrics;
     client_address_set(&connection->session.client, peer);
     if (listener->service->proxies == NULL)
         connection_begin(connection);

@@ -37,11 +37,13 @@ static void connection_on_dialed(struct dial *dial, int fd, const char *why)
     connection->backend_active = ev_now(worker->loop);
     if (fd < 0) {
         atomic_fetch_add(&worker->stats->backend_failures, 1);
+        metrics_add(&worker->metrics->backend_failures, 1);
         session_backend_failed(&connection->session, why);
     } else {
         if (connection->session.relay->backend->path == NULL)
             (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
         atomic_fetch_add(&worker->stats->backend_sessions, 1);
+        metrics_add(&worker->metrics->backend_connections, 1);
         connection->backend_fd = fd;
         ev_io_set(&connection->backend_io, fd, EV_READ);
         session_backend_connected(&connection->session);

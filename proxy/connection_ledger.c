@@ -33,30 +33,32 @@ static bool wanted(const struct connection *connection)
 
 void connection_ledger_begin(struct connection *connection)
 {
-    if (!wanted(connection))
-        return;
     connection->ledger.since = now_us();
     connection->ledger.started = (uint32_t)time(NULL);
 }
 
 void connection_ledger_handshake(struct connection *connection)
 {
-    if (!wanted(connection))
-        return;
-    tls_conn_record_hello(connection->tls);
+    if (wanted(connection))
+        tls_conn_record_hello(connection->tls);
     connection->ledger.began = now_us();
 }
 
 void connection_ledger_handshaken(struct connection *connection, bool established)
 {
     struct connection_ledger *ledger = &connection->ledger;
+    struct tls_summary summary;
 
-    if (!wanted(connection))
-        return;
-    const struct tls_hello_record *hello = tls_conn_hello(connection->tls);
     ledger->tls = established ? OBSERVATION_TLS_ESTABLISHED : OBSERVATION_TLS_FAILED;
     ledger->handshake = established ? since(ledger->began) : 0;
     ledger->began = 0;
+    if (established) {
+        tls_conn_summary(connection->tls, &summary);
+        metrics_count_handshake(connection->worker->metrics, &summary, ledger->handshake);
+    }
+    if (!wanted(connection))
+        return;
+    const struct tls_hello_record *hello = tls_conn_hello(connection->tls);
     if (hello != NULL)
         memcpy(ledger->digest, hello->digest, sizeof(ledger->digest));
     if (hello != NULL && hello->bytes != NULL)
@@ -67,8 +69,7 @@ void connection_ledger_handshaken(struct connection *connection, bool establishe
 
 void connection_ledger_dial(struct connection *connection)
 {
-    if (wanted(connection))
-        connection->ledger.began = now_us();
+    connection->ledger.began = now_us();
 }
 
 void connection_ledger_backend(struct connection *connection)
@@ -82,6 +83,23 @@ void connection_ledger_backend(struct connection *connection)
     if (took > ledger->backend)
         ledger->backend = took;
     ledger->began = 0;
+    metrics_observe(&connection->worker->metrics->backend_connect, took);
+}
+
+void connection_ledger_verdict(struct connection *connection)
+{
+    struct connection_ledger *ledger = &connection->ledger;
+    const struct session *session = &connection->session;
+    const struct relay *relay = session->relay;
+    bool awaits = relay != NULL && relay_awaits_verdict(relay, false);
+    bool accepted = session->tally.messages != ledger->accepted;
+
+    if (ledger->asked != 0 && awaits && !accepted)
+        return; /* for the same one as before */
+    if (ledger->asked != 0 && (accepted || (relay != NULL && relay->state == RELAY_READY)))
+        metrics_observe(&connection->worker->metrics->backend_reply, since(ledger->asked));
+    ledger->asked = awaits ? now_us() : 0;
+    ledger->accepted = session->tally.messages;
 }
 
 /* Who was at the other end. */

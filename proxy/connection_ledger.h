@@ -1,6 +1,7 @@
 /*
- * connection_ledger.h: what of a connection the ledger is told. Part of the driver (connection.c);
- * not for others. Nothing is done while there is no ledger.
+ * connection_ledger.h: what of a connection the ledger is told, and how long things took, which the
+ * metrics are told also while there is no ledger. Part of the driver (connection.c); not for
+ * others.
  */
 #ifndef GATEPOST_PROXY_CONNECTION_LEDGER_H
 #define GATEPOST_PROXY_CONNECTION_LEDGER_H
@@ -21,6 +22,8 @@ struct connection_ledger {
     uint8_t tls;        /* enum observation_tls */
     uint8_t chance;     /* enum observation_chance */
     uint64_t began;     /* microseconds: the handshake, or the way to the backend; 0: neither */
+    uint64_t asked;     /* microseconds: the end of a message; 0: no verdict is waited for */
+    uint32_t accepted;  /* messages before that one */
     uint8_t digest[OBSERVATION_DIGEST_SIZE]; /* of the ClientHello; zero: none */
 };
 
@@ -36,6 +39,9 @@ void connection_ledger_handshaken(struct connection *connection, bool establishe
 void connection_ledger_dial(struct connection *connection);
 /* Is it ready? To be called when it may have become so. */
 void connection_ledger_backend(struct connection *connection);
+
+/* Is a message complete, or answered? To be called when it may have become so. */
+void connection_ledger_verdict(struct connection *connection);
 
 /* The end: tell the ledger, if the session had begun. Before the session and TLS are freed. */
 void connection_ledger_end(struct connection *connection);

@@ -70,6 +70,7 @@ void generation_leave(struct generation *generation, int signal_number)
     generation->state = GENERATION_LEAVING;
     listener_close(&generation->plan.sockets);
     listener_close(&generation->plan.policy_sockets);
+    listener_close(&generation->plan.metrics_sockets);
     for (size_t i = 0; i < generation->child_count; i++)
         ev_timer_stop(generation->loop, &generation->children[i].restart);
     signal_children(generation, signal_number);
@@ -253,6 +254,8 @@ static void on_exit_of_child(struct ev_loop *loop, ev_child *watcher, int events
             child_restart_later(child, generation->loop, pause);
         return;
     case GENERATION_SERVING:
+        atomic_fetch_add(
+            &generation->plan.facts->restarts[keys ? METRICS_ROLE_KEYS : METRICS_ROLE_WORKER], 1);
         child_restart_later(child, generation->loop, pause);
     }
 }
@@ -338,7 +341,9 @@ static void make_children(struct generation *generation)
 
     generation->children = calloc(count, sizeof(struct child));
     generation->stats = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (generation->children == NULL || generation->stats == MAP_FAILED)
+    generation->plan.certificates = metrics_certificates_new();
+    if (generation->children == NULL || generation->stats == MAP_FAILED ||
+        generation->plan.certificates == NULL)
         log_fatal("out of memory for %zu workers", count);
     generation->child_count = count;
     for (size_t i = 0; i < count; i++) {
@@ -385,7 +390,10 @@ static int open_sockets(struct generation *generation, const struct generation *
 
     if (policy_service_listen(generation->blueprint->policy_service,
                               previous != NULL ? &previous->plan.policy_sockets : NULL,
-                              &generation->plan.policy_sockets, diag) != 0)
+                              &generation->plan.policy_sockets, diag) != 0 ||
+        metrics_listen_open(&generation->blueprint->metrics,
+                            previous != NULL ? &previous->plan.metrics_sockets : NULL,
+                            &generation->plan.metrics_sockets, diag) != 0)
         return -1;
     if (previous != NULL && previous->blueprint == generation->blueprint)
         return listener_copy(present, &generation->plan.sockets, diag);
@@ -455,6 +463,7 @@ void generation_forget(struct generation *generation, bool own)
     for (size_t i = 0; i < generation->child_count; i++)
         forget_child(generation, &generation->children[i]);
     forget_child(generation, &generation->keys);
+    listener_close(&generation->plan.metrics_sockets);
     if (own)
         return;
     listener_close(&generation->plan.sockets);
@@ -482,6 +491,8 @@ void generation_free(struct generation *generation)
     free(generation->children);
     listener_close(&generation->plan.sockets);
     listener_close(&generation->plan.policy_sockets);
+    listener_close(&generation->plan.metrics_sockets);
+    metrics_certificates_free(generation->plan.certificates);
     blueprint_unref(generation->blueprint);
     free(generation);
 }

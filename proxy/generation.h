@@ -69,7 +69,7 @@ struct generation {
 struct generation *generation_new(struct blueprint *blueprint, const struct generation *previous,
                                   struct diag *diag);
 
-/* Start the workers. loop, events, owner and output must be set, and plan.slots. */
+/* Start the workers. loop, events, owner and output must be set, plan.slots and plan.facts. */
 void generation_start(struct generation *generation);
 
 /* End. The workers get SIGNAL: SIGTERM ends sessions at their next pause, SIGUSR2 lets them go on;

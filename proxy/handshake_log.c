@@ -5,7 +5,7 @@
 
 #include "proxy/log.h"
 
-/* One line: "WHAT unknown[192.0.2.1] HOW: reason; level may", and the policy's place, unless it is
+/* One line, and counted: "WHAT unknown[192.0.2.1] HOW: reason; level may", and the policy's place, unless it is
  * in the reason. */
 static void log_reason(const struct session *session, const char *what, const char *how,
                        const struct tls_failure_reason *reason, const char *place)
@@ -14,6 +14,7 @@ static void log_reason(const struct session *session, const char *what, const ch
 
     if (reason == NULL)
         return;
+    metrics_count_failure(session->metrics, reason->kind);
     bool placed = strstr(reason->text, "this peer's policy (") != NULL;
     log_info("%s %s %s: %s; level %s%s%s", what, session_namaddr(session, namaddr), how,
              reason->text, tls_rule_level_name(session->rule), placed ? "" : ", ", placed ? "" : place);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -21,12 +22,13 @@
 
 /* What a ledger process is made for. */
 struct ledger_settings {
-    bool on;
+    bool ledger;
     bool sandbox;
     uid_t uid;
     gid_t gid;
     struct ledger_bounds bounds;
     char directory[LEDGER_PATH_MAX];
+    char root[LEDGER_PATH_MAX]; /* without a ledger, the process is locked in here; "": nowhere */
 };
 
 struct ledger_keeper {
@@ -36,6 +38,10 @@ struct ledger_keeper {
     void *owner;
     struct ledger_settings settings; /* as they shall be */
     struct ledger_settings running;  /* those of the process */
+    struct listener_sockets metrics; /* of SETTINGS. Owned. */
+    bool metrics_changed;            /* the process has others */
+    struct worker_slots *slots;
+    struct metrics_facts *facts;
     struct privileges privileges;
     struct child_plan plan;
     struct ledger_process_job job;
@@ -52,7 +58,7 @@ static void start(struct ledger_keeper *keeper);
 /* Shall there be a process? */
 static bool is_wanted(const struct ledger_keeper *keeper)
 {
-    return keeper->settings.on && !keeper->stopping;
+    return (keeper->settings.ledger || keeper->metrics.count > 0) && !keeper->stopping;
 }
 
 static void on_log(struct ev_loop *loop, ev_io *io, int events)
@@ -110,6 +116,8 @@ static void on_exit_of_child(struct ev_loop *loop, ev_child *watcher, int events
     child_close(child);
     bool told = keeper->ending;
     keeper->ending = false;
+    if (!told && !keeper->stopping)
+        atomic_fetch_add(&keeper->facts->restarts[METRICS_ROLE_LEDGER], 1);
     if (keeper->stopping)
         keeper->events->ended(keeper->owner);
     else if (is_wanted(keeper) && told)
@@ -120,9 +128,12 @@ static void on_exit_of_child(struct ev_loop *loop, ev_child *watcher, int events
 
 static void on_restart(struct ev_loop *loop, ev_timer *timer, int events)
 {
+    struct ledger_keeper *keeper = timer->data;
+
     (void)loop;
     (void)events;
-    start(timer->data);
+    if (is_wanted(keeper))
+        start(keeper);
 }
 
 static void on_kill_timer(struct ev_loop *loop, ev_timer *timer, int events)
@@ -150,14 +161,24 @@ static void start(struct ledger_keeper *keeper)
 
     ev_timer_stop(keeper->loop, &child->restart);
     keeper->running = keeper->settings;
-    keeper->plan = (struct child_plan){
-        .privileges = keeper->privileges, .chains = -1, .ledger = -1, .ledger_job = &keeper->job};
-    keeper->job = (struct ledger_process_job){.directory = keeper->running.directory,
-                                              .bounds = keeper->running.bounds,
-                                              .privileges = &keeper->privileges,
-                                              .stats = keeper->stats,
-                                              .observations = keeper->ends[0],
-                                              .sandbox = keeper->running.sandbox};
+    keeper->metrics_changed = false;
+    keeper->privileges.root_directory = keeper->running.root;
+    keeper->plan = (struct child_plan){.privileges = keeper->privileges,
+                                       .slots = keeper->slots,
+                                       .facts = keeper->facts,
+                                       .chains = -1,
+                                       .ledger = -1,
+                                       .ledger_job = &keeper->job};
+    keeper->job = (struct ledger_process_job){
+        .directory = keeper->running.ledger ? keeper->running.directory : NULL,
+        .metrics = &keeper->metrics,
+        .slots = keeper->slots,
+        .facts = keeper->facts,
+        .bounds = keeper->running.bounds,
+        .privileges = &keeper->privileges,
+        .stats = keeper->stats,
+        .observations = keeper->ends[0],
+        .sandbox = keeper->running.sandbox};
     child->started = ev_now(keeper->loop);
     if (child_start(child, &keeper->plan, -1, forget) != 0) {
         log_error("cannot start the ledger process: %s", strerror(errno));
@@ -188,18 +209,48 @@ static void end(struct ledger_keeper *keeper)
 /* Would a process that is made for A do for B? */
 static bool same_settings(const struct ledger_settings *a, const struct ledger_settings *b)
 {
-    return a->on == b->on && a->sandbox == b->sandbox && a->uid == b->uid && a->gid == b->gid &&
-           a->bounds.max_peers == b->bounds.max_peers && a->bounds.max_age == b->bounds.max_age &&
-           strcmp(a->directory, b->directory) == 0;
+    return a->ledger == b->ledger && a->sandbox == b->sandbox && a->uid == b->uid &&
+           a->gid == b->gid && a->bounds.max_peers == b->bounds.max_peers &&
+           a->bounds.max_age == b->bounds.max_age && strcmp(a->directory, b->directory) == 0 &&
+           (a->ledger || strcmp(a->root, b->root) == 0);
+}
+
+/* Are FD and OTHER descriptors of one socket? */
+static bool same_socket(int fd, int other)
+{
+    struct stat a, b;
+
+    return fstat(fd, &a) == 0 && fstat(other, &b) == 0 && a.st_ino == b.st_ino;
+}
+
+/* Metrics are to be served on SOCKETS. */
+static void take_metrics(struct ledger_keeper *keeper, const struct listener_sockets *sockets)
+{
+    struct diag silent = {0};
+    struct listener_sockets copy;
+    bool same = sockets->count == keeper->metrics.count;
+
+    for (size_t i = 0; same && i < sockets->count; i++)
+        same = same_socket(sockets->sockets[i].fd, keeper->metrics.sockets[i].fd);
+    if (same)
+        return;
+    if (listener_copy(sockets, &copy, &silent) != 0) {
+        log_error("metrics are served as before: cannot duplicate a socket: %s", strerror(errno));
+        return;
+    }
+    listener_close(&keeper->metrics);
+    keeper->metrics = copy;
+    keeper->metrics_changed = true;
 }
 
 void ledger_keeper_apply(struct ledger_keeper *keeper, const struct config *config,
-                         const struct privileges *privileges)
+                         const struct privileges *privileges,
+                         const struct listener_sockets *metrics)
 {
     struct ledger_settings settings;
 
     settings = (struct ledger_settings){
-        .on = config_bool(config, PARAM_gatepost_ledger),
+        .ledger = config_bool(config, PARAM_gatepost_ledger),
         .sandbox = config_bool(config, PARAM_gatepost_sandbox),
         .uid = privileges->uid,
         .gid = privileges->gid,
@@ -209,13 +260,15 @@ void ledger_keeper_apply(struct ledger_keeper *keeper, const struct config *conf
                    .max_hello_bytes = LEDGER_HELLO_BYTES_MAX}};
     snprintf(settings.directory, sizeof(settings.directory), "%s/" LEDGER_DIRECTORY,
              config_str(config, PARAM_gatepost_state_directory));
+    snprintf(settings.root, sizeof(settings.root), "%s",
+             privileges->root_directory != NULL ? privileges->root_directory : "");
     keeper->settings = settings;
     keeper->privileges = *privileges;
-    keeper->privileges.root_directory = NULL; /* the process has its own */
+    take_metrics(keeper, metrics);
     if (keeper->child.pid == 0) {
         if (is_wanted(keeper))
             start(keeper);
-    } else if (!same_settings(&settings, &keeper->running)) {
+    } else if (keeper->metrics_changed || !same_settings(&settings, &keeper->running)) {
         end(keeper);
     }
 }
@@ -243,9 +296,15 @@ void ledger_keeper_forget(struct ledger_keeper *keeper, bool keep_way)
     ev_child_stop(keeper->loop, &keeper->child.watcher);
     if (keeper->child.pid != 0)
         child_close(&keeper->child);
+    listener_close(&keeper->metrics);
     close(keeper->ends[0]);
     if (!keep_way)
         close(keeper->ends[1]);
+}
+
+const struct ledger_stats *ledger_keeper_stats(const struct ledger_keeper *keeper)
+{
+    return keeper->running.ledger ? keeper->stats : NULL;
 }
 
 void ledger_keeper_status(const struct ledger_keeper *keeper, FILE *out)
@@ -255,6 +314,11 @@ void ledger_keeper_status(const struct ledger_keeper *keeper, FILE *out)
     if (keeper->child.pid == 0) {
         if (is_wanted(keeper))
             fprintf(out, "ledger: not running, see the log\n");
+        return;
+    }
+    if (!keeper->running.ledger) {
+        fprintf(out, "metrics %ld: %s, no ledger is kept\n", (long)keeper->child.pid,
+                keeper->child.ready ? "serving" : "starting");
         return;
     }
     fprintf(out, "ledger %ld: %s, records %llu, lost %llu, peers %llu, ClientHellos %llu\n",
@@ -275,7 +339,7 @@ void ledger_keeper_status_json(const struct ledger_keeper *keeper, struct json *
     if (keeper->child.pid == 0 && !is_wanted(keeper))
         return;
     json_object(json, NULL);
-    json_string(json, "role", "ledger");
+    json_string(json, "role", keeper->settings.ledger ? "ledger" : "metrics");
     json_number(json, "pid", (long long)keeper->child.pid);
     json_string(json, "state",
                 keeper->child.pid == 0         ? "stopped"
@@ -302,18 +366,18 @@ static bool open_ends(int ends[2])
     return true;
 }
 
-struct ledger_keeper *ledger_keeper_new(struct ev_loop *loop, struct log_output *output,
-                                        const struct ledger_keeper_events *events, void *owner,
-                                        struct diag *diag)
+struct ledger_keeper *ledger_keeper_new(const struct ledger_keeper_job *job, struct diag *diag)
 {
     struct ledger_keeper *keeper = calloc(1, sizeof(*keeper));
 
     if (keeper == NULL)
         abort();
-    *keeper = (struct ledger_keeper){.loop = loop,
-                                     .output = output,
-                                     .events = events,
-                                     .owner = owner,
+    *keeper = (struct ledger_keeper){.loop = job->loop,
+                                     .output = job->output,
+                                     .events = job->events,
+                                     .owner = job->owner,
+                                     .slots = job->slots,
+                                     .facts = job->facts,
                                      .child = {.role = CHILD_LEDGER,
                                                .channel = -1,
                                                .log = -1,
@@ -341,6 +405,7 @@ void ledger_keeper_free(struct ledger_keeper *keeper)
 {
     if (keeper == NULL)
         return;
+    listener_close(&keeper->metrics);
     close(keeper->ends[0]);
     close(keeper->ends[1]);
     log_pipe_reader_free(keeper->child.reader);

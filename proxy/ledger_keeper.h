@@ -1,8 +1,9 @@
 /*
- * ledger_keeper.h: the ledger process as the master sees it. It belongs to no generation: reloads
- * pass it by unless they change what it does, and the workers of several generations may tell it
- * what they saw, over one socket whose both ends stay with the master: what a ledger process that
- * died has not read, the next one finds there.
+ * ledger_keeper.h: the ledger process as the master sees it: it writes the ledger, serves the
+ * metrics, or does both. It belongs to no generation: reloads pass it by unless they change what it
+ * does, and the workers of several generations may tell it what they saw, over one socket whose
+ * both ends stay with the master: what a ledger process that died has not read, the next one finds
+ * there.
  */
 #ifndef GATEPOST_PROXY_LEDGER_KEEPER_H
 #define GATEPOST_PROXY_LEDGER_KEEPER_H
@@ -19,6 +20,7 @@
 #include "proxy/log_output.h"
 
 struct ledger_keeper;
+struct ledger_stats;
 
 /* What the owner is told. */
 struct ledger_keeper_events {
@@ -26,15 +28,25 @@ struct ledger_keeper_events {
     void (*forget)(void *owner); /* in the new process: let go of the master's things */
 };
 
-/* Nothing runs yet. OUTPUT is borrowed. NULL after reporting to DIAG. */
-struct ledger_keeper *ledger_keeper_new(struct ev_loop *loop, struct log_output *output,
-                                        const struct ledger_keeper_events *events, void *owner,
-                                        struct diag *diag);
+/* What it is made from. All borrowed. */
+struct ledger_keeper_job {
+    struct ev_loop *loop;
+    struct log_output *output;
+    struct worker_slots *slots;
+    struct metrics_facts *facts;
+    const struct ledger_keeper_events *events;
+    void *owner;
+};
+
+/* Nothing runs yet. NULL after reporting to DIAG. */
+struct ledger_keeper *ledger_keeper_new(const struct ledger_keeper_job *job, struct diag *diag);
 void ledger_keeper_free(struct ledger_keeper *keeper);
 
-/* From now on it is as CONFIG says: start the process, end it, or replace it by another. */
+/* From now on it is as CONFIG says, and metrics are served on METRICS (which may be none): start
+ * the process, end it, or replace it by another. */
 void ledger_keeper_apply(struct ledger_keeper *keeper, const struct config *config,
-                         const struct privileges *privileges);
+                         const struct privileges *privileges,
+                         const struct listener_sockets *metrics);
 
 /* A worker's way to it, under CONFIG: to be inherited, and to stay open here. -1: no ledger. */
 int ledger_keeper_way(const struct ledger_keeper *keeper, const struct config *config);
@@ -46,6 +58,9 @@ bool ledger_keeper_is_over(const struct ledger_keeper *keeper);
 /* In a new process that is not the ledger: close what leads to it, but for a worker's way to it
  * (KEEP_WAY). KEEPER may be NULL. */
 void ledger_keeper_forget(struct ledger_keeper *keeper, bool keep_way);
+
+/* What is recorded; NULL: no ledger is kept. */
+const struct ledger_stats *ledger_keeper_stats(const struct ledger_keeper *keeper);
 
 /* A line for "gatepost status", and the same as an element of an array. */
 void ledger_keeper_status(const struct ledger_keeper *keeper, FILE *out);

@@ -22,13 +22,15 @@ struct sent {
 struct ledger_link {
     int fd;
     _Atomic uint64_t *dropped;
+    _Atomic uint64_t *all_dropped;
     size_t length;
     unsigned count; /* of observations in it */
     uint8_t collected[COLLECTED_MAX];
     struct sent sent[SENT_MAX];
 };
 
-struct ledger_link *ledger_link_new(int fd, _Atomic uint64_t *dropped)
+struct ledger_link *ledger_link_new(int fd, _Atomic uint64_t *dropped,
+                                    _Atomic uint64_t *all_dropped)
 {
     struct ledger_link *link = calloc(1, sizeof(*link));
 
@@ -38,6 +40,7 @@ struct ledger_link *ledger_link_new(int fd, _Atomic uint64_t *dropped)
     }
     link->fd = fd;
     link->dropped = dropped;
+    link->all_dropped = all_dropped;
     return link;
 }
 
@@ -48,6 +51,13 @@ void ledger_link_free(struct ledger_link *link)
     ledger_link_flush(link);
     close(link->fd);
     free(link);
+}
+
+/* COUNT observations are not sent. */
+static void drop(const struct ledger_link *link, unsigned count)
+{
+    atomic_fetch_add(link->dropped, count);
+    atomic_fetch_add(link->all_dropped, count);
 }
 
 bool ledger_link_waits(const struct ledger_link *link)
@@ -62,7 +72,7 @@ void ledger_link_flush(struct ledger_link *link)
     if (send(link->fd, link->collected, link->length, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
         if (errno == EAGAIN || errno == EINTR || errno == ENOBUFS)
             return; /* again with what comes next */
-        atomic_fetch_add(link->dropped, link->count);
+        drop(link, link->count);
     }
     link->length = 0;
     link->count = 0;
@@ -87,7 +97,7 @@ static bool put(struct ledger_link *link, const struct observation *observation)
     ledger_link_flush(link);
     if (collect(link, observation))
         return true;
-    atomic_fetch_add(link->dropped, 1);
+    drop(link, 1);
     return false;
 }
 

@@ -15,9 +15,10 @@
 
 struct ledger_link;
 
-/* FD, taken over, leads to the ledger; it is not waited for. DROPPED counts what was dropped.
- * NULL: out of memory. */
-struct ledger_link *ledger_link_new(int fd, _Atomic uint64_t *dropped);
+/* FD, taken over, leads to the ledger; it is not waited for. DROPPED counts what this process has
+ * dropped, ALL_DROPPED what those before it have dropped, too. NULL: out of memory. */
+struct ledger_link *ledger_link_new(int fd, _Atomic uint64_t *dropped,
+                                    _Atomic uint64_t *all_dropped);
 /* Sends what was collected, as far as that can be done. LINK may be NULL. */
 void ledger_link_free(struct ledger_link *link);
 

@@ -16,6 +16,7 @@
 #include "proxy/channel.h"
 #include "proxy/ledger_store.h"
 #include "proxy/log.h"
+#include "proxy/metrics_server.h"
 #include "proxy/sandbox.h"
 #ifdef GATEPOST_TEST_HOOKS
 #include "proxy/forbidden_calls.h"
@@ -28,7 +29,8 @@
 
 struct ledger_process {
     struct ev_loop *loop;
-    struct ledger_store *store;
+    struct ledger_store *store;     /* NULL: no ledger is kept */
+    struct metrics_server *metrics; /* NULL: they are not served */
     struct ledger_batch *batch;
     struct ledger_stats *stats;
     const char *path; /* as people know it */
@@ -79,6 +81,7 @@ static void open_database(struct ledger_process *process, bool again);
 static void fails(struct ledger_process *process, enum ledger_opened opened, const char *why,
                   bool again)
 {
+    atomic_fetch_add(&process->stats->errors, 1);
     if (opened == LEDGER_CORRUPT && !again && ledger_store_set_aside(process->store)) {
         log_error("%s is damaged: %s; it has been renamed to %s.corrupt, and a new one is begun",
                   process->path, why, process->path);
@@ -239,27 +242,49 @@ static void watch(struct ledger_process *process)
     process->data_io.data = process->channel_io.data = process;
     process->write_timer.data = process->retry_timer.data = process->age_timer.data = process;
     process->sigterm.data = process;
-    ev_io_start(process->loop, &process->data_io);
     ev_io_start(process->loop, &process->channel_io);
-    ev_timer_start(process->loop, &process->age_timer);
+    if (process->store != NULL) {
+        ev_io_start(process->loop, &process->data_io);
+        ev_timer_start(process->loop, &process->age_timer);
+    }
     ev_signal_start(process->loop, &process->sigterm);
 }
 
-/* Everything that it holds. PATH: of the database, as this process will see it. */
-static void prepare(struct ledger_process *process, const char *path,
-                    const struct ledger_bounds *bounds)
+/* What the ledger takes. PATH: of the database, as this process will see it. */
+static void prepare_ledger(struct ledger_process *process, const char *path,
+                           const struct ledger_bounds *bounds)
 {
     struct siphash_key key;
 
     if (getrandom(&key, sizeof(key), 0) != (ssize_t)sizeof(key))
         log_fatal("cannot get random numbers: %s", strerror(errno));
-    process->loop = ev_loop_new(EVFLAG_AUTO | EVFLAG_NOENV);
     process->store = ledger_store_new(path, bounds);
     process->batch = ledger_batch_new(&key);
     process->datagram = malloc(OBSERVATION_DATAGRAM_MAX);
-    if (process->loop == NULL || process->store == NULL || process->batch == NULL ||
-        process->datagram == NULL)
+    if (process->store == NULL || process->batch == NULL || process->datagram == NULL)
         log_fatal("out of memory for the ledger");
+}
+
+/* The rights that it needs. */
+static enum sandbox_role role(const struct ledger_process *process)
+{
+    if (process->store == NULL)
+        return SANDBOX_METRICS;
+    return process->metrics == NULL ? SANDBOX_LEDGER : SANDBOX_LEDGER_METRICS;
+}
+
+/* The end: the workers' last words. */
+static void finish(struct ledger_process *process)
+{
+    metrics_server_free(process->metrics);
+    if (process->store != NULL) {
+        take(process, UINT16_MAX);
+        write_batch(process);
+        ledger_store_free(process->store);
+        ledger_batch_free(process->batch);
+        free(process->datagram);
+    }
+    ev_loop_destroy(process->loop);
 }
 
 /* Serve until the end. */
@@ -272,41 +297,61 @@ static void serve(struct ledger_process *process, bool sandbox)
     forbidden_calls_watch(process->loop);
 #endif
     if (sandbox)
-        sandbox_enter(SANDBOX_LEDGER);
-    open_database(process, false);
+        sandbox_enter(role(process));
+    if (process->store != NULL)
+        open_database(process, false);
     if (channel_send(process->channel, &ready, -1) != 0)
         log_fatal("cannot tell the master: %s", strerror(errno));
     ev_run(process->loop, 0);
-    take(process, UINT16_MAX); /* the workers' last words */
-    write_batch(process);
-    ledger_store_free(process->store);
-    ledger_batch_free(process->batch);
-    free(process->datagram);
-    ev_loop_destroy(process->loop);
+    finish(process);
+}
+
+/* Can the database have a directory? */
+static bool make_directory(const struct ledger_process_job *job)
+{
+    char why[LEDGER_WHY_MAX];
+
+    if (job->directory == NULL)
+        return false;
+    if (privileges_make_directory(job->privileges, job->directory, why, sizeof(why)))
+        return true;
+    log_error("%s: %s; sessions are served but not recorded", job->directory, why);
+    return false;
 }
 
 int ledger_process_run(const struct ledger_process_job *job)
 {
-    char path[LEDGER_PATH_MAX];
+    char path[LEDGER_PATH_MAX] = "";
     char seen[LEDGER_PATH_MAX];
-    char why[LEDGER_WHY_MAX];
+    char random[16];
     struct privileges privileges = *job->privileges;
     struct ledger_process process = {.stats = job->stats,
                                      .path = path,
                                      .observations = job->observations,
                                      .channel = job->channel};
+    bool ledger = make_directory(job);
+    const struct metrics_source source = {.counters = worker_slots_metrics(job->slots),
+                                          .facts = job->facts,
+                                          .limits = worker_slots_counters(job->slots),
+                                          .ledger = ledger ? job->stats : NULL};
 
-    if (!privileges_make_directory(&privileges, job->directory, why, sizeof(why))) {
-        log_error("%s: %s; sessions are served but not recorded", job->directory, why);
+    if (!ledger && job->metrics->count == 0)
         return EX_CONFIG;
+    if (ledger) {
+        snprintf(path, sizeof(path), "%s/" LEDGER_FILE, job->directory);
+        snprintf(seen, sizeof(seen), "%s/" LEDGER_FILE, privileges.root ? "" : job->directory);
+        privileges.root_directory = job->directory;
+        sqlite3_randomness((int)sizeof(random), random); /* it asks /dev/urandom, once */
+        umask(027);
     }
-    snprintf(path, sizeof(path), "%s/" LEDGER_FILE, job->directory);
-    snprintf(seen, sizeof(seen), "%s/" LEDGER_FILE, privileges.root ? "" : job->directory);
-    privileges.root_directory = job->directory;
-    sqlite3_randomness((int)sizeof(why), why); /* it asks /dev/urandom, once */
-    umask(027);
     privileges_drop(&privileges);
-    prepare(&process, seen, &job->bounds);
+    process.loop = ev_loop_new(EVFLAG_AUTO | EVFLAG_NOENV);
+    if (process.loop == NULL)
+        log_fatal("cannot make an event loop: %s", strerror(errno));
+    if (ledger)
+        prepare_ledger(&process, seen, &job->bounds);
+    if (job->metrics->count > 0)
+        process.metrics = metrics_server_new(process.loop, job->metrics, &source);
     serve(&process, job->sandbox);
     return EX_OK;
 }

@@ -57,8 +57,10 @@ void log_pipe_write(void *ctx, enum log_severity severity, const char *text, siz
     if (log_pipe_put_dropped(log) && log_pipe_put(log, severity, text, length))
         return;
     log_pipe_flush(log);
-    if (!log_pipe_put_dropped(log) || !log_pipe_put(log, severity, text, length))
+    if (!log_pipe_put_dropped(log) || !log_pipe_put(log, severity, text, length)) {
         log->dropped++;
+        atomic_fetch_add(log->all_dropped, 1);
+    }
 }
 
 /* One line of the pipe, without its end. What does not look like a record is not one of ours. */

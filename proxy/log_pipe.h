@@ -9,7 +9,9 @@
 #ifndef GATEPOST_PROXY_LOG_PIPE_H
 #define GATEPOST_PROXY_LOG_PIPE_H
 
+#include <stdatomic.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "proxy/log.h"
@@ -19,9 +21,10 @@
 
 /* The child's end, in shared memory. The master takes nothing in it on trust. */
 struct log_pipe {
-    int fd;           /* non-blocking */
-    unsigned dropped; /* records that nobody was told of yet */
-    size_t length;    /* of what was collected */
+    int fd;                        /* non-blocking */
+    unsigned dropped;              /* records that nobody was told of yet */
+    _Atomic uint64_t *all_dropped; /* counts all of them, besides other processes' */
+    size_t length;                 /* of what was collected */
     char collected[LOG_PIPE_BUFFER];
 };
 

@@ -26,6 +26,7 @@
 #include "proxy/simulate.h"
 #include "proxy/suggest.h"
 #include "proxy/tlsa_command.h"
+#include "proxy/top.h"
 #include "proxy/version.h"
 
 #define DEFAULT_DIRECTORY "/etc/gatepost"
@@ -64,7 +65,10 @@ static const char usage_text[] =
     "  report [--since DATE|Nd] [--peer CIDR] [--failing] [--protocol P] [--limit N]\n"
     "         [--json|--csv|--html FILE]\n"
     "                          who comes, what they use, who fails and why\n"
-    "  status [--json]         ask the running daemon how it is\n"
+    "  status [--json|--metrics]\n"
+    "                          ask the running daemon how it is; --metrics: as Prometheus is told\n"
+    "  top [-d SECONDS] [--once]\n"
+    "                          the same, live\n"
     "  reload                  read everything anew; no session notices\n"
     "  stop                    stop the running daemon\n"
     "options:\n"
@@ -399,23 +403,54 @@ static int command_report(struct command_line *line, int argc, char **argv)
     return status;
 }
 
+/* Where the daemon listens for commands, to be freed; NULL after saying why that is not known. */
+static char *control_path(struct command_line *line)
+{
+    char *path = config_peek(line->directory, line->overrides, line->override_count,
+                             PARAM_gatepost_control_socket);
+
+    if (path == NULL)
+        diag_error(&line->diag, "gatepost_control_socket: cannot be read from %s/gatepost.cf",
+                   line->directory);
+    return path;
+}
+
+/* top: the daemon is asked again and again. */
+static int command_top(struct command_line *line, int argc, char **argv)
+{
+    struct top_options options;
+    const char *wrong = top_options_parse(&options, argc, argv);
+
+    if (wrong != NULL)
+        return usage_error(wrong);
+    char *path = control_path(line);
+    if (path == NULL)
+        return EX_CONFIG;
+    int status = top_run(path, &options);
+    free(path);
+    return status;
+}
+
 /* status, reload and stop: the daemon answers. */
 static int command_ask(struct command_line *line, int argc, char **argv)
 {
-    const bool json = argc == 2 && strcmp(argv[0], "status") == 0 && strcmp(argv[1], "--json") == 0;
+    const bool status = strcmp(argv[0], "status") == 0;
+    const bool json = argc == 2 && status && strcmp(argv[1], "--json") == 0;
+    const bool metrics = argc == 2 && status && strcmp(argv[1], "--metrics") == 0;
 
-    if (argc > 1 && !json)
-        return usage_error("status takes --json; reload and stop take no arguments");
-    char *path = config_peek(line->directory, line->overrides, line->override_count,
-                             PARAM_gatepost_control_socket);
-    if (path == NULL) {
-        diag_error(&line->diag, "gatepost_control_socket: cannot be read from %s/gatepost.cf",
-                   line->directory);
+    if (argc > 1 && !json && !metrics)
+        return usage_error("status takes --json or --metrics; reload and stop take no arguments");
+    char *path = control_path(line);
+
+    if (path == NULL)
         return EX_CONFIG;
-    }
-    int status = control_ask(path, json ? "status --json" : argv[0], stdout, stderr);
+    int result = control_ask(path,
+                             json      ? "status --json"
+                             : metrics ? "status --metrics"
+                                       : argv[0],
+                             stdout, stderr);
     free(path);
-    return status;
+    return result;
 }
 
 static const struct {
@@ -427,8 +462,9 @@ static const struct {
     {"simulate", command_simulate}, {"suggest", command_suggest},
     {"import", command_import},     {"selfsigned", command_selfsigned},
     {"setup", command_setup},       {"report", command_report},
-    {"status", command_ask},        {"reload", command_ask},
-    {"stop", command_ask},          {"tlsa", command_tlsa},
+    {"status", command_ask},        {"top", command_top},
+    {"reload", command_ask},        {"stop", command_ask},
+    {"tlsa", command_tlsa},
 };
 
 int main(int argc, char **argv)

@@ -17,6 +17,7 @@
 #include "proxy/generation.h"
 #include "proxy/ledger_keeper.h"
 #include "proxy/log.h"
+#include "proxy/metrics_publish.h"
 #include "proxy/notify.h"
 #include "proxy/stress_report.h"
 #include "proxy/version.h"
@@ -34,11 +35,12 @@ enum reload { RELOAD_NOTHING, RELOAD_CREDENTIALS, RELOAD_ALL };
 static const struct {
     const char *log;
     const char *status;
-} reload_failures[] = {
+    enum metrics_reload counted;
+} reload_kinds[] = {
     [RELOAD_CREDENTIALS] = {"cannot use the certificates on disk: the old ones stay in force",
-                            "the certificates on disk cannot be used"},
-    [RELOAD_ALL] = {"reload failed: the old configuration stays in force",
-                    "the last reload failed"},
+                            "the certificates on disk cannot be used", METRICS_RELOAD_CERTIFICATES},
+    [RELOAD_ALL] = {"reload failed: the old configuration stays in force", "the last reload failed",
+                    METRICS_RELOAD_CONFIGURATION},
 };
 
 struct master {
@@ -66,6 +68,7 @@ struct master {
     struct notify_watchdog watchdog;
     ev_timer look; /* at certificates */
     struct stress_report stress;
+    struct metrics_publish metrics;
 };
 
 /* Records of the master itself. */
@@ -143,6 +146,7 @@ static void master_stop(struct master *master, int status)
     master->status = status;
     notify_stopping();
     ev_timer_stop(master->loop, &master->look);
+    ev_timer_stop(master->loop, &master->metrics.timer);
     master->asker_waits = false;
     answer_reload(master, false, "gatepost: the daemon is stopping");
     for (struct generation *one = master->leaving; one != NULL; one = one->next)
@@ -190,12 +194,13 @@ static void on_serving(struct generation *generation)
     master->stress.totals = generation->plan.totals;
     worker_slots_set_stress(master->slots, &generation->plan.totals);
     stress_report_look(&master->stress);
-    ledger_keeper_apply(master->ledger, generation->blueprint->config,
-                        &generation->plan.privileges);
+    ledger_keeper_apply(master->ledger, generation->blueprint->config, &generation->plan.privileges,
+                        &generation->plan.metrics_sockets);
+    metrics_publish_serving(&master->metrics, first, reload_kinds[master->coming_for].counted);
     log_output_set_starting(master->output, false);
     log_serving(master, first);
     if (master->coming_for == RELOAD_ALL ||
-        master->problem == reload_failures[RELOAD_CREDENTIALS].status)
+        master->problem == reload_kinds[RELOAD_CREDENTIALS].status)
         master->problem = NULL;
     notify_serving(generation->child_count, master->problem);
     answer_reload(master, true, "gatepost: the new configuration is in force");
@@ -206,8 +211,9 @@ static void on_serving(struct generation *generation)
 /* A reload of WHAT is over, and nothing has changed. */
 static void reload_failed(struct master *master, enum reload what)
 {
-    log_error("%s", reload_failures[what].log);
-    master->problem = reload_failures[what].status;
+    metrics_publish_failed(&master->metrics, reload_kinds[what].counted);
+    log_error("%s", reload_kinds[what].log);
+    master->problem = reload_kinds[what].status;
     notify_serving(master->current->child_count, master->problem);
     answer_reload(master, false, "gatepost: reload failed, the old configuration stays in force");
 }
@@ -282,6 +288,7 @@ static void on_forget(struct generation *generation)
     struct master *master = generation->owner;
 
     ledger_keeper_forget(master->ledger, generation->plan.ledger >= 0);
+    metrics_facts_forget(master->metrics.facts);
     master_forget(master, generation);
 }
 
@@ -316,12 +323,13 @@ static void master_launch(struct master *master, struct generation *generation, 
     generation->owner = master;
     generation->output = master->output;
     generation->plan.slots = master->slots;
+    generation->plan.facts = master->metrics.facts;
     generation->plan.ledger = ledger_keeper_way(master->ledger, generation->blueprint->config);
     master->coming = generation;
     master->coming_for = what;
     if (master->current == NULL) /* else not before it serves */
         ledger_keeper_apply(master->ledger, generation->blueprint->config,
-                            &generation->plan.privileges);
+                            &generation->plan.privileges, &generation->plan.metrics_sockets);
     generation_start(generation);
 }
 
@@ -372,6 +380,7 @@ static void on_look(struct ev_loop *loop, ev_timer *timer, int events)
     ev_tstamp before = ev_time();
 
     (void)events;
+    metrics_publish_look(&master->metrics);
     if (master->current != NULL && master->coming == NULL &&
         master->current->blueprint->credentials != NULL &&
         file_watch_look(master->current->blueprint->credentials, &changed) == FILE_WATCH_SETTLED) {
@@ -405,12 +414,13 @@ static void on_signal(struct ev_loop *loop, ev_signal *watcher, int events)
 }
 
 /* "gatepost status": the whole and each worker. */
-static void master_status(const struct master *master, FILE *out)
+static void master_status(struct master *master, FILE *out)
 {
     fprintf(out, "gatepost %s, master process %ld, configuration %s, up %ld seconds\n",
             GATEPOST_VERSION, (long)getpid(), master->source->directory,
             (long)(time(NULL) - master->started));
     stress_report_print(&master->stress, out);
+    metrics_publish_print(&master->metrics, out);
     if (master->current != NULL)
         chance_report_print(worker_slots_chance(master->slots),
                             master->current->blueprint->services[0], out);
@@ -424,7 +434,7 @@ static void master_status(const struct master *master, FILE *out)
 }
 
 /* The same for programs. */
-static void master_status_json(const struct master *master, FILE *out)
+static void master_status_json(struct master *master, FILE *out)
 {
     struct json json = {.out = out};
 
@@ -434,6 +444,7 @@ static void master_status_json(const struct master *master, FILE *out)
     json_string(&json, "configuration", master->source->directory);
     json_number(&json, "uptime", (long long)(time(NULL) - master->started));
     stress_report_json(&master->stress, &json);
+    metrics_publish_json(&master->metrics, &json);
     if (master->current != NULL)
         chance_report_json(worker_slots_chance(master->slots),
                            master->current->blueprint->services[0], &json);
@@ -462,6 +473,10 @@ static void on_command(void *owner, const char *command, struct control_request 
         control_finish(request, true);
     } else if (strcmp(command, "status --json") == 0) {
         master_status_json(master, control_out(request));
+        control_finish(request, true);
+    } else if (strcmp(command, "status --metrics") == 0) {
+        metrics_publish_page(&master->metrics, ledger_keeper_stats(master->ledger),
+                             control_out(request));
         control_finish(request, true);
     } else if (strncmp(command, CHANCE_REPORT_COMMAND, strlen(CHANCE_REPORT_COMMAND)) == 0) {
         control_finish(request, master->current != NULL &&
@@ -518,11 +533,19 @@ static int master_open(struct master *master, const struct generation *generatio
         return -1;
     master->slots =
         worker_slots_new(&generation->plan.totals, blueprint_workers(generation->blueprint));
-    if (master->slots == NULL) {
+    master->metrics = (struct metrics_publish){.loop = master->loop,
+                                               .facts = metrics_facts_new(master->started),
+                                               .slots = master->slots,
+                                               .current = &master->current,
+                                               .leaving = &master->leaving};
+    if (master->slots == NULL || master->metrics.facts == NULL) {
         diag_error(diag, "cannot make memory for counters: %s", strerror(errno));
         return -1;
     }
-    master->ledger = ledger_keeper_new(master->loop, master->output, &ledger_events, master, diag);
+    metrics_publish_begin(&master->metrics);
+    const struct ledger_keeper_job job = {master->loop,          master->output, master->slots,
+                                          master->metrics.facts, &ledger_events, master};
+    master->ledger = ledger_keeper_new(&job, diag);
     if (master->ledger == NULL)
         return -1;
     master->stress = (struct stress_report){
@@ -572,5 +595,6 @@ int master_run(struct config *config, const struct master_source *source,
     log_output_close(master.output);
     worker_slots_free(master.slots);
     ledger_keeper_free(master.ledger);
+    metrics_facts_free(master.metrics.facts);
     return master.status;
 }

@@ -46,6 +46,9 @@ static const char *const common_calls[] = {
 static const char *const worker_calls[] = {"accept4",    "connect",    "getpeername", "getsockname",
                                            "getsockopt", "setsockopt", "shutdown"};
 
+/* Serving HTTP on sockets that are open. */
+static const char *const metrics_calls[] = {"accept4", "setsockopt", "shutdown"};
+
 /* A database with its log, its lock and its shared memory. */
 static const char *const ledger_calls[] = {
     "access",    "faccessat", "faccessat2",  "fchmod",     "fdatasync", "fsync",     "fstat64",
@@ -160,8 +163,10 @@ static void add_rules(struct sandbox *sandbox, enum sandbox_role role)
         allow_all(sandbox, worker_calls, sizeof(worker_calls) / sizeof(worker_calls[0]));
         allow_sockets(sandbox);
     }
-    if (role == SANDBOX_LEDGER)
+    if (role == SANDBOX_LEDGER || role == SANDBOX_LEDGER_METRICS)
         allow_database(sandbox);
+    if (role == SANDBOX_METRICS || role == SANDBOX_LEDGER_METRICS)
+        allow_all(sandbox, metrics_calls, sizeof(metrics_calls) / sizeof(metrics_calls[0]));
     if (SANITIZED)
         allow_all(sandbox, sanitizer_calls, sizeof(sanitizer_calls) / sizeof(sanitizer_calls[0]));
 }

@@ -8,9 +8,11 @@
 #define GATEPOST_PROXY_SANDBOX_H
 
 enum sandbox_role {
-    SANDBOX_WORKER, /* accepts, connects over IPv4 and IPv6, reads and writes what is open */
-    SANDBOX_KEYS,   /* reads and writes what is open */
-    SANDBOX_LEDGER, /* the same, and has files as SQLite wants them; no socket of its own */
+    SANDBOX_WORKER,        /* accepts, connects over IPv4 and IPv6, reads and writes what is open */
+    SANDBOX_KEYS,          /* reads and writes what is open */
+    SANDBOX_LEDGER,        /* the same, and has files as SQLite wants them; no socket of its own */
+    SANDBOX_METRICS,       /* reads and writes what is open, and accepts; no file */
+    SANDBOX_LEDGER_METRICS /* both */
 };
 
 /* Lock the calling process in. Everything must be open by now; it must have one thread. Fatal on

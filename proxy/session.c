@@ -86,6 +86,17 @@ static void session_connect(struct session *session, struct service *service,
     log_info("connect from %s", session_namaddr(session, namaddr));
 }
 
+/* Which policy the client has. */
+static void session_count_policy(const struct session *session)
+{
+    enum metrics_place place = session->rule == &session->service->main ? METRICS_PLACE_MAIN
+                               : session->rule == session->service->second
+                                   ? METRICS_PLACE_SECOND_CHANCE
+                                   : METRICS_PLACE_TABLE;
+
+    metrics_count_policy(session->metrics, tls_rule_level_name(session->rule), place);
+}
+
 void session_begin(struct session *session, struct service *service,
                    const struct session_tls *tls_questions)
 {
@@ -101,6 +112,7 @@ void session_begin(struct session *session, struct service *service,
     }
     if (admitted)
         session_chance_begin(session);
+    session_count_policy(session);
     session->bare_newline = session_bare_newline(session);
     if (!admitted) {
         session_limits_refuse_all(session);
@@ -443,6 +455,7 @@ static void session_log_reason(const struct session *session, const char *reason
 
 void session_client_timeout(struct session *session)
 {
+    metrics_count_limit(session->metrics, METRICS_LIMIT_CLIENT_TIMEOUT);
     session_log_reason(session, "timeout");
     session_last_words(session, SESSION_CLOSE_LINGER, "421 4.4.2 %s Error: timeout exceeded",
                        session->service->hostname);

@@ -16,6 +16,7 @@
 
 #include "proxy/buffer.h"
 #include "proxy/client_address.h"
+#include "proxy/metrics_counters.h"
 #include "proxy/relay.h"
 #include "proxy/second_chance.h"
 #include "proxy/service.h"
@@ -97,7 +98,8 @@ struct session {
 
     struct session_limits limits;
     struct session_record record;
-    struct second_chance *chance; /* borrowed; NULL: nobody has one */
+    struct second_chance *chance;     /* borrowed; NULL: nobody has one */
+    struct metrics_counters *metrics; /* borrowed; NULL: nobody counts */
 
     struct buffer client_in;
     struct buffer client_out;
@@ -135,9 +137,9 @@ struct session {
     struct session_tally tally;
 };
 
-/* A new session, in which the client, CHANCE, what is shared and the slot of LIMITS and RECORD, and
- * the time of LIMITS, are set (and only that). Logs "connect from", finds the client's rule, and
- * counts the client, unless that was done (session_limits_admit) for the total. */
+/* A new session, in which the client, CHANCE, METRICS, what is shared and the slot of LIMITS and
+ * RECORD, and the time of LIMITS, are set (and only that). Logs "connect from", finds the client's
+ * rule, and counts the client, unless that was done (session_limits_admit) for the total. */
 void session_begin(struct session *session, struct service *service,
                    const struct session_tls *tls_questions);
 

@@ -221,6 +221,9 @@ static void backend_chunk_part(struct session *session, const struct session_rep
 static void backend_delivered(struct session *session)
 {
     session_limits_delivered(session);
+    metrics_count_message(session->metrics,
+                          session->tls ? METRICS_TRANSPORT_TLS : METRICS_TRANSPORT_CLEARTEXT,
+                          session->relay->stream.bytes_in);
     session->tally.messages++;
     session->tally.cleartext += !session->tls;
     session->tally.bytes += session->relay->stream.bytes_in;

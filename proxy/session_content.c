@@ -172,6 +172,7 @@ static bool content_run_data(struct session *session)
     } else {
         session->state = SESSION_COMMAND;
         relay_expect(relay, EXPECT_END, SMTP_DATA, NULL);
+        relay_expect_verdict(relay);
         relay->barrier = true;
     }
     return true;

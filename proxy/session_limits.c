@@ -62,13 +62,16 @@ static void begin_wrapper(struct session *session)
     struct session_limits *limits = &session->limits;
     char namaddr[SESSION_NAMADDR_MAX];
 
-    if (!tls_rate_allows(session))
+    if (!tls_rate_allows(session)) {
+        metrics_count_limit(session->metrics, METRICS_LIMIT_CLIENT_TLS_RATE);
         log_warning("Refusing TLS service request from %s for service %s",
                     session_namaddr(session, namaddr), session->service->name);
-    else if (limits_handshake_begin(limits->shared, limits->slot, &limits->held) != LIMITS_OK)
+    } else if (limits_handshake_begin(limits->shared, limits->slot, &limits->held) != LIMITS_OK) {
+        metrics_count_limit(session->metrics, METRICS_LIMIT_HANDSHAKES);
         log_total(session, "gatepost_handshake_limit");
-    else
+    } else {
         return;
+    }
     session_last_nothing(session);
 }
 
@@ -80,6 +83,7 @@ bool session_limits_admit(struct session_limits *limits)
 
 void session_limits_refuse_all(struct session *session)
 {
+    metrics_count_limit(session->metrics, METRICS_LIMIT_SESSIONS);
     log_total(session, "gatepost_session_limit");
     refuse_connection(session, "421 4.3.2", "All server ports are busy");
 }
@@ -99,9 +103,11 @@ void session_limits_connect(struct session *session)
             begin_wrapper(session);
         return;
     case LIMITS_TOO_MANY_CONNECTIONS:
+        metrics_count_limit(session->metrics, METRICS_LIMIT_CLIENT_CONNECTIONS);
         refuse_client(session, "concurrency", number);
         return;
     case LIMITS_RATE:
+        metrics_count_limit(session->metrics, METRICS_LIMIT_CLIENT_CONNECTION_RATE);
         refuse_client(session, "rate", number);
         return;
     case LIMITS_TOTAL:
@@ -126,6 +132,7 @@ bool session_limits_starttls(struct session *session)
         return true;
     session_namaddr(session, namaddr);
     if (!tls_rate_allows(session)) {
+        metrics_count_limit(session->metrics, METRICS_LIMIT_CLIENT_TLS_RATE);
         log_warning("Refusing STARTTLS request from %s for service %s", namaddr,
                     session->service->name);
         snprintf(reply, sizeof(reply), "454 4.7.0 Error: too many new TLS sessions from %s\r\n",
@@ -135,6 +142,7 @@ bool session_limits_starttls(struct session *session)
     }
     if (limits_handshake_begin(limits->shared, limits->slot, &limits->held) == LIMITS_OK)
         return true;
+    metrics_count_limit(session->metrics, METRICS_LIMIT_HANDSHAKES);
     log_total(session, "gatepost_handshake_limit");
     session_last_words(session, SESSION_CLOSE_LINGER, "421 4.3.2 %s All server ports are busy",
                        session->service->hostname);
@@ -153,6 +161,7 @@ bool session_limits_handshake(struct session *session, bool resumed)
     if (resumed || limits_tls_count(limits->shared, &session->values->limits, &limits->held,
                                     limits->now, &number) == LIMITS_OK)
         return true;
+    metrics_count_limit(session->metrics, METRICS_LIMIT_CLIENT_TLS_RATE);
     log_warning("New TLS session rate limit exceeded: %u from %s for service %s", number,
                 session_namaddr(session, namaddr), session->service->name);
     return false;
@@ -180,6 +189,7 @@ bool session_limits_mail(struct session *session)
         if (limits_message(limits->shared, &session->values->limits, &limits->held, limits->now,
                            &number) != LIMITS_OK) {
             limits->mail = SESSION_MAIL_REFUSED;
+            metrics_count_limit(session->metrics, METRICS_LIMIT_CLIENT_MESSAGE_RATE);
             log_warning("Message delivery request rate limit exceeded: %u from %s for service %s",
                         number, session_namaddr(session, namaddr), session->service->name);
         }
@@ -247,6 +257,7 @@ void session_limits_refuse_errors(struct session *session)
 {
     char namaddr[SESSION_NAMADDR_MAX];
 
+    metrics_count_limit(session->metrics, METRICS_LIMIT_ERRORS);
     log_info("NOQUEUE: too many errors after %s from %s", session->where_text,
              session_namaddr(session, namaddr));
     session_last_words(session, SESSION_CLOSE_LINGER, "421 4.7.0 %s Error: too many errors",

@@ -85,8 +85,10 @@ static void worker_on_heard(void *owner, bool failed)
     struct worker_listener *listener = owner;
     struct connection *next;
 
-    if (failed)
+    if (failed) {
         atomic_fetch_add(&listener->worker->stats->backend_failures, 1);
+        metrics_add(&listener->worker->metrics->backend_failures, 1);
+    }
     for (struct connection *one = listener->worker->connections; one != NULL; one = next) {
         next = one->next;
         if (one->listener == listener && one->session.wants_capabilities) {
@@ -361,6 +363,7 @@ int worker_run(const struct worker_job *job)
     key_link_start(worker->keys, worker->loop);
     worker->ledger = job->ledger;
     worker->stats = job->stats;
+    worker->metrics = job->metrics;
     worker->limits = job->limits;
     worker->slot = job->slot;
     worker->chance = job->chance;

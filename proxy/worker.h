@@ -16,6 +16,7 @@
 #include "proxy/ledger_link.h"
 #include "proxy/limits.h"
 #include "proxy/listener.h"
+#include "proxy/metrics_counters.h"
 #include "proxy/policy_server.h"
 #include "proxy/service.h"
 
@@ -60,6 +61,7 @@ struct worker {
     struct key_link *keys;       /* to the key process */
     struct ledger_link *ledger;  /* NULL: none is kept */
     struct worker_stats *stats;
+    struct metrics_counters *metrics;
     struct limits *limits;
     unsigned slot;                  /* in LIMITS */
     struct session_table *sessions; /* NULL: nobody asks */
@@ -99,6 +101,7 @@ struct worker_job {
     struct key_link *keys;      /* the worker's from now on */
     struct ledger_link *ledger; /* likewise; NULL: no ledger is kept */
     struct worker_stats *stats;
+    struct metrics_counters *metrics; /* the block of SLOT */
     struct limits *limits;
     unsigned slot;                               /* in LIMITS, this process's own */
     const struct policy_service *policy_service; /* NULL: there is none */

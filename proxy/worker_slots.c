@@ -17,6 +17,7 @@ struct worker_slots {
     struct limits *limits;
     struct session_table *sessions;
     struct second_chance *chance;
+    struct metrics_memory *metrics;
     unsigned count;
     bool taken[];
 };
@@ -80,7 +81,9 @@ struct worker_slots *worker_slots_new(const struct worker_totals *totals, size_t
     slots->limits = limits_new((uint32_t)room, totals->handshakes, count);
     slots->sessions = session_table_new((uint32_t)room, count);
     slots->chance = second_chance_new();
-    if (slots->limits != NULL && slots->sessions != NULL && slots->chance != NULL) {
+    slots->metrics = metrics_memory_new(count);
+    if (slots->limits != NULL && slots->sessions != NULL && slots->chance != NULL &&
+        slots->metrics != NULL) {
         worker_slots_set_stress(slots, totals);
         return slots;
     }
@@ -95,6 +98,7 @@ void worker_slots_free(struct worker_slots *slots)
     limits_free(slots->limits);
     session_table_free(slots->sessions);
     second_chance_free(slots->chance);
+    metrics_memory_free(slots->metrics);
     free(slots);
 }
 
@@ -114,6 +118,11 @@ struct second_chance *worker_slots_chance(const struct worker_slots *slots)
     return slots->chance;
 }
 
+struct metrics_memory *worker_slots_metrics(const struct worker_slots *slots)
+{
+    return slots->metrics;
+}
+
 const struct limits *worker_slots_counters(const struct worker_slots *slots)
 {
     return slots->limits;
@@ -129,6 +138,7 @@ int worker_slots_take(struct worker_slots *slots)
     for (unsigned i = 0; i < slots->count; i++) {
         if (!slots->taken[i]) {
             slots->taken[i] = true;
+            metrics_memory_take(slots->metrics, i);
             return (int)i;
         }
     }

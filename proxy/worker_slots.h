@@ -11,6 +11,7 @@
 #include "policy/config.h"
 #include "policy/diag.h"
 #include "proxy/limits.h"
+#include "proxy/metrics_counters.h"
 #include "proxy/second_chance.h"
 #include "proxy/session_table.h"
 
@@ -41,6 +42,9 @@ struct session_table *worker_slots_sessions(const struct worker_slots *slots);
 
 /* Who has a second chance. */
 struct second_chance *worker_slots_chance(const struct worker_slots *slots);
+
+/* What workers count for the metrics. */
+struct metrics_memory *worker_slots_metrics(const struct worker_slots *slots);
 
 /* The counters, for a look at them. */
 const struct limits *worker_slots_counters(const struct worker_slots *slots);

@@ -100,11 +100,9 @@ static void describe_client(const SSL *ssl, X509 *certificate, struct tls_summar
 }
 
 /* What Postfix prints of TLS 1.3 only: group, and the server's signature if it made one. */
-static void describe_exchange(const SSL *ssl, const struct tls_handshake_notes *notes,
-                              struct tls_summary *summary)
+static void describe_exchange(const struct tls_handshake_notes *notes, struct tls_summary *summary)
 {
-    copy_text(summary->key_exchange, sizeof summary->key_exchange,
-              tls_group_printed_name(SSL_get_curve_id(ssl)));
+    copy_text(summary->key_exchange, sizeof summary->key_exchange, summary->group);
     if (notes->own_scheme == 0 || summary->resumed) {
         return;
     }
@@ -125,8 +123,9 @@ void tls_describe(const SSL *ssl, const struct tls_handshake_notes *notes,
         copy_text(summary->cipher, sizeof summary->cipher, SSL_CIPHER_get_name(cipher));
         summary->cipher_bits = SSL_CIPHER_get_bits(cipher, &summary->cipher_algorithm_bits);
     }
+    copy_text(summary->group, sizeof summary->group, tls_group_printed_name(SSL_get_curve_id(ssl)));
     if (SSL_version(ssl) == TLS1_3_VERSION) {
-        describe_exchange(ssl, notes, summary);
+        describe_exchange(notes, summary);
     }
     X509 *certificate = SSL_get_peer_certificate(ssl);
     if (certificate != NULL) {

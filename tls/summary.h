@@ -18,6 +18,7 @@ struct tls_summary {
     char cipher[64];   /* "TLS_AES_256_GCM_SHA384" */
     int cipher_bits;   /* secret bits used, and of the algorithm */
     int cipher_algorithm_bits;
+    char group[32];            /* the same as the next one, but whatever the protocol; not printed */
     char key_exchange[32];     /* "x25519", "secp256r1", "X25519MLKEM768" */
     char server_signature[48]; /* "ECDSA (prime256v1)", "RSA-PSS (2048 bits)", "ED25519" */
     char server_digest[16];    /* "SHA256" */
