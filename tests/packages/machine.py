@@ -106,7 +106,7 @@ def true_headers(text):
 
 # The story, in its order
 
-def prepare(_):
+def prepare():
     """A Postfix on port 25 that delivers to a maildir."""
     run("useradd", "--create-home", "reader")
     run("postconf", "-e", "mydestination = localhost", "home_mailbox = Maildir/", "alias_maps =",
@@ -129,10 +129,9 @@ def test_install(deb, _newer, _guide):
 
 
 def test_self_signed(_deb, _newer, _guide):
-    """TLS works before anybody has thought of a certificate."""
-    with connect(2525) as client:
-        assert client.sock.version() == "TLSv1.3"
-    assert glob.glob("/var/lib/gatepost/*.pem"), os.listdir("/var/lib/gatepost")
+    """There is a certificate before anybody has thought of one; nobody else can read its key."""
+    path = pathlib.Path("/var/lib/gatepost/selfsigned.pem")
+    assert (path.owner(), path.stat().st_mode & 0o777) == ("gatepost", 0o600)
 
 
 def test_unprivileged(_deb, _newer, _guide):
@@ -232,13 +231,12 @@ def test_upgrade(_deb, newer, _guide):
     assert main_pid() not in (0, old)
     assert not arrivals.failures, arrivals.failures
     assert len(arrivals.greetings) > 5
-    assert {one[:4] for one in arrivals.greetings} <= {b"220 ", b"421 "}, arrivals.greetings
+    assert {one[:4] for one in arrivals.greetings} == {b"220 "}, arrivals.greetings
     assert "second half" in wait_until(lambda: arrived("during an upgrade"), "the message")
     assert configuration == pathlib.Path("/etc/gatepost/gatepost.cf").read_bytes()
     assert active("gatepost.socket") == "active"
     true_headers(deliver("after the upgrade"))
-    print(f"{len(arrivals.greetings)} connections during the upgrade, greetings: "
-          f"{ {one[:3] for one in arrivals.greetings} }")
+    print(f"{len(arrivals.greetings)} connections during the upgrade")
 
 
 def test_remove(deb, _newer, _guide):
@@ -270,7 +268,7 @@ def main(deb, newer, guide):
     """All tests in the order of the file; the first that fails is the last."""
     tests = [value for name, value in globals().items() if name.startswith("test_")]
     passed = 0
-    prepare(None)
+    prepare()
     for test in tests:
         start = time.monotonic()
         try:
