@@ -6,9 +6,11 @@ that is thrown away. The last line is "N passed, N failed"."""
 
 import contextlib
 import glob
+import json
 import os
 import pathlib
 import re
+import shutil
 import smtplib
 import socket
 import ssl
@@ -146,8 +148,13 @@ def test_unprivileged(_deb, _newer, _guide):
 
 
 def test_autopkgtest(_deb, _newer, _guide):
-    """The package's own test, from the source package."""
+    """The package's own test, from the source package. Postfix is as before afterwards."""
+    shutil.copytree("/etc/postfix", "/root/postfix")
     run("/root/autopkgtest/smtp")
+    shutil.copytree("/root/postfix", "/etc/postfix", dirs_exist_ok=True)
+    run("postfix", "stop")
+    run("systemctl", "restart", "postfix")
+    wait_until(lambda: "0.0.0.0:25" in listeners(), "Postfix")
 
 
 def test_guide(_deb, _newer, guide):
@@ -156,6 +163,16 @@ def test_guide(_deb, _newer, guide):
     wait_until(lambda: "0.0.0.0:25" in listeners() and active("gatepost.service") == "active", "port 25")
     assert active("gatepost.socket") == "active"
     true_headers(deliver("through the guide"))
+
+
+def test_ledger(_deb, _newer, _guide):
+    """The record goes on when the daemon is started by root instead of its user."""
+    def known():
+        return json.loads(run("gatepost", "report", "--json", "--peer", OWN))["peers"]
+    wait_until(lambda: known() and known()[0]["sessions"] > 1, "the session before and the one now")
+    errors = [line for line in run("journalctl", "--no-pager", "-u", "gatepost").splitlines()
+              if re.search(r"gatepost\S*: error:", line)]
+    assert not errors, errors
 
 
 def test_reload(_deb, _newer, _guide):
