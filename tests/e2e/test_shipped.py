@@ -83,6 +83,7 @@ def link_filter(directory):
     return path
 
 
+@pytest.mark.slow
 def test_fail2ban(make_gatepost, make_backend, connect, filter_directory):
     backend = make_backend(capabilities=CAPABILITIES + ("AUTH PLAIN LOGIN",))
     daemon = make_gatepost(backend.endpoint, smtpd_client_connection_count_limit="2",
@@ -162,6 +163,35 @@ def test_logrotate(make_gatepost, backend, connect, directory):
         return "disconnect from" in daemon.log()
     wait_until(logged, "lines in the new file")
     assert os.stat(path).st_mode & 0o777 == 0o640
+
+
+# The release
+
+@pytest.mark.slow
+def test_release_is_the_same_everywhere(directory):
+    """From two clones with other times and modes, in other places."""
+    root = os.path.join(PACKAGING, "..")
+    if not os.path.isdir(os.path.join(root, ".git")):
+        pytest.skip("not a git repository")
+    tarballs = []
+    for number, umask in enumerate((0o022, 0o077)):
+        clone = os.path.join(directory, "x" * (number + 1), "clone")
+        run("git", "-c", "safe.directory=*", "clone", "-q", "--no-hardlinks", root, clone, umask=umask)
+        out = os.path.join(directory, f"out{number}")
+        path = run(os.path.join(clone, "packaging/release"), out, umask=umask).strip()
+        run("sha256sum", "-c", "--status", os.path.basename(path) + ".sha256", cwd=out)
+        with open(path, "rb") as file:
+            tarballs.append(file.read())
+        with open(os.path.join(clone, "README.md"), "a", encoding="ascii") as file:
+            file.write("x")
+        failed = subprocess.run([os.path.join(clone, "packaging/release"), out], timeout=60,
+                                capture_output=True, check=False)
+        assert failed.returncode == 1 and b"not committed" in failed.stderr
+    assert tarballs[0] == tarballs[1]
+    names = run("tar", "-tf", path).split()
+    version = re.match(r"gatepost (\S+),", run(BINARY, "--version")).group(1)
+    assert {name.partition("/")[0] for name in names} == {f"gatepost-{version}"}
+    assert f"gatepost-{version}/packaging/debian/rules" in names
 
 
 # Configuration
