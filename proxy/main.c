@@ -167,7 +167,10 @@ static int command_config(struct command_line *line, int argc, char **argv)
             return usage_error("config takes -n or -d");
         listing = option == 'n' ? CONFIG_NON_DEFAULT : CONFIG_DEFAULTS;
     }
-    struct config *config = load(line);
+    /* Defaults are what they are, whatever the file says or whether there is one. */
+    struct config *config = listing == CONFIG_DEFAULTS
+                                ? config_parse("defaults", "", 0, NULL, 0, &line->diag)
+                                : load(line);
     if (config == NULL)
         return EX_CONFIG;
     unsigned warnings = line->diag.warnings;

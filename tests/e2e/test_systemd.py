@@ -81,6 +81,8 @@ def test_dropins_have_no_mistakes(directory):
 def test_user_and_directories(directory):
     root = os.path.join(directory, "root")
     os.makedirs(os.path.join(root, "etc"))
+    with open(os.path.join(root, "etc/group"), "w", encoding="ascii") as file:
+        file.write("adm:x:4:\n")
     run("systemd-sysusers", f"--root={root}", os.path.join(UNITS, "sysusers.d-gatepost.conf"))
     with open(os.path.join(root, "etc/passwd"), encoding="ascii") as file:
         assert re.search(r"^gatepost:.*:/var/lib/gatepost:/usr/sbin/nologin$", file.read(), re.M)
