@@ -469,6 +469,7 @@ static void step(struct run *run, SSL_CTX *context, char kind, const char *data,
 struct stage {
     struct worker worker;
     struct worker_stats stats;
+    struct metrics_counters metrics;
     struct tls_context *tls;
     struct tls_policy policy;
     SSL_CTX *client;
@@ -497,6 +498,7 @@ static struct stage *make_stage(void)
     require(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, stage.channel) == 0,
             "no channel");
     stage.worker.stats = &stage.stats;
+    stage.worker.metrics = &stage.metrics;
     return &stage;
 }
 
