@@ -86,15 +86,15 @@ def make_machine():
     machine = boot()
     set_up(machine)
     machine.check("swaks --server 127.0.0.1:2525 --tls --to postmaster@example.com")
-    machine.check("cp -a /etc/gatepost /root/gatepost; cp -a /etc/postfix /root/postfix")
+    machine.check("mkdir /tmp/kept; cp -a /etc/gatepost /etc/postfix /tmp/kept")
     yield machine
     machine.stop()
 
 
 def restore(machine):
     """Configuration as it was in the beginning, and gatepost runs."""
-    machine.check("rm -rf /etc/gatepost /etc/postfix; cp -a /root/gatepost /etc/gatepost;"
-                  "cp -a /root/postfix /etc/postfix; postfix reload; systemctl restart gatepost")
+    machine.check("rm -rf /etc/gatepost /etc/postfix; cp -a /tmp/kept/* /etc; postfix reload;"
+                  "systemctl restart gatepost")
 
 
 def test_all_are_of_a_known_kind():

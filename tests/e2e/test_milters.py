@@ -143,7 +143,7 @@ def test_rspamd(directory, milter, filtered, make_gatepost, connect, recipient):
     assert "KNOWN_CLIENT" in secure and "CLIENT_WITHOUT_TLS" not in secure, secure
     own = header_of(postfix, connect, make_gatepost(postfix.proxy_endpoint, gatepost_received_header="yes"),
                     recipient(), INSIDE)
-    assert "RCVD_TLS_LAST" in own and "RCVD_NO_TLS_LAST" not in own, own
+    assert "RCVD_TLS_ALL" in own and "RCVD_NO_TLS_LAST" not in own, own
     assert "KNOWN_CLIENT" in own and "CLIENT_WITHOUT_TLS" not in own, own
     plain = header_of(postfix, connect, daemon, recipient(), OUTSIDE, tls=False)
     assert "KNOWN_CLIENT" not in plain and "CLIENT_WITHOUT_TLS" in plain, plain
