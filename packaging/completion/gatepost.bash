@@ -35,7 +35,7 @@ _gatepost() {
         esac
     done
     case $command:$previous in
-    *:-c | import:import)
+    *:-c | import:import | setup:--postfix)
         mapfile -t COMPREPLY < <(compgen -d -- "$current")
         compopt -o filenames
         return

@@ -53,7 +53,7 @@ _gatepost() {
         esac
     done
     case $command:$previous in
-    *:-c | import:import) _files -/ ;;
+    *:-c | import:import | setup:--postfix) _files -/ ;;
     *:-o) _gatepost_parameters = ;;
     check:--profile) compadd mozilla-intermediate mozilla-modern bsi-tr-02102-2 ncsc-nl-2.1 pci-dss-4 ;;
     report:--protocol) compadd none TLSv1 TLSv1.1 TLSv1.2 TLSv1.3 ;;

@@ -4,6 +4,7 @@ machine of its own (harness/machine.py)."""
 import os
 import re
 import shutil
+import subprocess
 
 import pytest
 
@@ -14,7 +15,7 @@ pytestmark = pytest.mark.slow
 ALL = examples()
 # Configuration goes through the program that reads it, commands are run, "output" is what is shown.
 READ_BY_PROGRAMS = {"gatepost.cf", "table", "demands", "main.cf", "master.cf", "haproxy",
-                    "rspamd worker-proxy.inc", "lua", "nginx", "stunnel"}
+                    "rspamd worker-proxy.inc", "lua", "nginx", "prometheus", "stunnel"}
 KINDS = READ_BY_PROGRAMS | {"sh", "shell", "setup", "output"}
 # What builds and tests gatepost is run by tests/run and whoever packages it, not from here.
 ELSEWHERE = re.compile(r"^(packaging|tests)/")
@@ -53,14 +54,16 @@ def make_bare():
 
 
 def set_up(machine):
-    """Step 1 to 4 of the ten minutes, and what the documents take for granted."""
-    for one in [one for one in ALL if one.document == TEN_MINUTES and one.kind == "sh"][:4]:
+    """Step 1 to 4 of the ten minutes, until gatepost runs with what was imported, and what the documents
+    take for granted."""
+    for one in [one for one in ALL if one.document == TEN_MINUTES and one.kind == "sh"][:5]:
         machine.check(one.text)
     machine.check("""
     mkdir -p /etc/letsencrypt/live/mx.example.com /etc/haproxy /var/www/html
     cp /etc/ssl/mx.pem /etc/letsencrypt/live/mx.example.com/fullchain.pem
     cp /etc/ssl/mx.key /etc/letsencrypt/live/mx.example.com/privkey.pem
     gatepost selfsigned --both --name mx.example.com /etc/gatepost/chain.pem
+    gatepost selfsigned --name mx.example.com /etc/gatepost/new.pem
     (umask 077; head -c 48 /dev/urandom >/etc/gatepost/tickets.key)
     cp -r /etc/gatepost /etc/gatepost.new
     postconf -M 'front/unix=front unix n - y - - smtpd -o smtpd_upstream_proxy_protocol=haproxy'
@@ -83,15 +86,15 @@ def make_machine():
     machine = boot()
     set_up(machine)
     machine.check("swaks --server 127.0.0.1:2525 --tls --to postmaster@example.com")
-    machine.check("cp -a /etc/gatepost /root/gatepost; cp -a /etc/postfix /root/postfix")
+    machine.check("mkdir /tmp/kept; cp -a /etc/gatepost /etc/postfix /tmp/kept")
     yield machine
     machine.stop()
 
 
 def restore(machine):
     """Configuration as it was in the beginning, and gatepost runs."""
-    machine.check("rm -rf /etc/gatepost /etc/postfix; cp -a /root/gatepost /etc/gatepost;"
-                  "cp -a /root/postfix /etc/postfix; postfix reload; systemctl restart gatepost")
+    machine.check("rm -rf /etc/gatepost /etc/postfix; cp -a /tmp/kept/* /etc; postfix reload;"
+                  "systemctl restart gatepost")
 
 
 def test_all_are_of_a_known_kind():
@@ -168,6 +171,19 @@ def test_nginx(machine, one):
     machine.write("/tmp/nginx.conf", "load_module /usr/lib/nginx/modules/ngx_mail_module.so;\n"
                                      f"events {{}}\nmail {{\n{one.text}}}\n")
     machine.check("nginx -t -c /tmp/nginx.conf")
+
+
+@pytest.mark.skipif(not shutil.which("promtool"), reason="no promtool (packaging/install-deps promtool)")
+@of_kind("prometheus")
+def test_prometheus(directory, one):
+    path = os.path.join(directory, "prometheus.yml")
+    rules = os.path.join(ROOT, "packaging/prometheus/gatepost-alerts.yml")
+    assert "/etc/prometheus/gatepost-alerts.yml" in one.text
+    with open(path, "w", encoding="ascii") as file:
+        file.write(one.text.replace("/etc/prometheus/gatepost-alerts.yml", rules))
+    result = subprocess.run(["promtool", "check", "config", path], capture_output=True, text=True,
+                            timeout=60, check=False)
+    assert result.returncode == 0, result
 
 
 @of_kind("stunnel")

@@ -104,7 +104,8 @@ def test_opendkim(directory, milter, filtered, make_gatepost, connect, recipient
 @pytest.mark.slow
 @pytest.mark.skipif(not RSPAMD, reason="no rspamd")
 def test_rspamd(directory, milter, filtered, make_gatepost, connect, recipient):
-    """It knows the client's address; its own symbol sees no TLS, and the documented rule does."""
+    """It knows the client's address; its own symbol sees no TLS, but for gatepost_received_header, and
+    the documented rule does."""
     port = free_port()
     local = os.path.join(directory, "rspamd")
     files = {
@@ -140,5 +141,9 @@ def test_rspamd(directory, milter, filtered, make_gatepost, connect, recipient):
     secure = header_of(postfix, connect, daemon, recipient(), INSIDE)
     assert "RCVD_NO_TLS_LAST" in secure
     assert "KNOWN_CLIENT" in secure and "CLIENT_WITHOUT_TLS" not in secure, secure
+    own = header_of(postfix, connect, make_gatepost(postfix.proxy_endpoint, gatepost_received_header="yes"),
+                    recipient(), INSIDE)
+    assert "RCVD_TLS_ALL" in own and "RCVD_NO_TLS_LAST" not in own, own
+    assert "KNOWN_CLIENT" in own and "CLIENT_WITHOUT_TLS" not in own, own
     plain = header_of(postfix, connect, daemon, recipient(), OUTSIDE, tls=False)
     assert "KNOWN_CLIENT" not in plain and "CLIENT_WITHOUT_TLS" in plain, plain
