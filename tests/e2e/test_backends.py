@@ -205,8 +205,9 @@ def test_all_are_down(start, backends):
             client.ehlo()
             assert client.command("MAIL FROM:<>").text == UNAVAILABLE
             assert client.rest() == b""
+    refused = r"warning: backend \S+: [^;]* while connecting, for"
+    wait_until(lambda: len(re.findall(refused, daemon.log())) == 2, "both to be refused")
     assert daemon.log().count("; trying the next, for") == 4
-    assert len(re.findall(r"warning: backend \S+: [^;]* while connecting, for", daemon.log())) == 2
     backends[2].open()
     deliver(daemon)
     assert counts(backends) == [0, 0, 1]

@@ -172,6 +172,7 @@ def test_handshake_as_a_whole(make_gatepost, backend, connect):
     daemon.wait_log(r"SSL_accept error from unknown\[127\.0\.0\.2\]: Connection timed out$")
 
 
+@pytest.mark.slow
 def test_client_that_does_not_take_what_the_backend_says(make_strict, backend, connect):
     """It is not taken for a backend that does not answer."""
     daemon = make_strict("2s", smtpd_hard_error_limit="1000000",

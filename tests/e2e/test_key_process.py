@@ -241,6 +241,7 @@ def test_killed_under_load(daemon, connect):
             assert "private key operation failed" in line or "lost connection" in line, line
 
 
+@pytest.mark.slow
 def test_handshake_waits_for_the_next_one(daemon):
     for _ in range(5):
         [victim] = daemon.key_processes()
@@ -270,6 +271,7 @@ def test_killed_with_certificates_renewed(daemon, keys):
     wait_until(presents_renewed, "the new certificates")
 
 
+@pytest.mark.slow
 def test_killed_with_keys_unreadable(daemon, keys):
     """Handshakes fail after a while, the rest goes on; it recovers when the keys are back."""
     write_broken(daemon, keys)

@@ -156,6 +156,7 @@ def test_handshake_limit(strict, connect):
 # In a time unit
 
 
+@pytest.mark.slow
 def test_connection_rate(strict, connect):
     daemon = strict(smtpd_client_connection_rate_limit="2", anvil_rate_time_unit="3s")
     for _ in range(2):

@@ -50,6 +50,7 @@ def test_xclient_that_is_refused(make_gatepost, make_backend, connect):
     check_refused(daemon, connect(daemon), "smtpd_authorized_xclient_hosts|XCLIENT")
 
 
+@pytest.mark.slow
 def test_backend_that_wants_a_header_and_gets_none(make_gatepost, connect, postfix):
     """XCLIENT to a listener with haproxy: Postfix waits for a header that does not come."""
     daemon = make_gatepost(postfix.proxy_endpoint, gatepost_backend_protocol="xclient",

@@ -191,6 +191,7 @@ def test_sigterm_lets_a_transaction_finish(gatepost, connect, postfix, recipient
     assert postfix.wait_mail(address).endswith(b"first half\nsecond half\n")
 
 
+@pytest.mark.slow
 def test_sigterm_does_not_wait_for_ever(make_gatepost, postfix, connect, recipient):
     """A transaction that does not go on is cut off; its sender has no 250 and keeps the mail."""
     daemon = make_gatepost(postfix.proxy_endpoint, gatepost_drain_time="1s")

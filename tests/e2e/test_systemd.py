@@ -246,6 +246,7 @@ def test_notifications(make_gatepost, backend, manager):
     daemon.wait()
 
 
+@pytest.mark.slow
 def test_watchdog(make_gatepost, backend, manager):
     """Signs of life, as long as every process shows some."""
     daemon = make_gatepost(backend.endpoint, start=False)

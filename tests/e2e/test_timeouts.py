@@ -84,6 +84,7 @@ def test_silence_instead_of_a_handshake(make_gatepost, backend, connect):
     daemon.wait_log(r"SSL_accept error from unknown\[127\.0\.0\.2\]: Connection timed out")
 
 
+@pytest.mark.slow
 def test_activity_starts_the_clock_again(make_gatepost, backend, connect):
     """The timeout is for each command, not for the session."""
     daemon = make_gatepost(backend.endpoint, smtpd_timeout="2s",
@@ -111,6 +112,7 @@ def test_client_that_does_not_read(make_gatepost, backend, connect):
     daemon.wait_log(r"(timeout|lost connection) after RSET from unknown\[127\.0\.0\.2\]")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", ["CONNECT", "EHLO", "MAIL", "END"])
 def test_client_timeout_does_not_run_while_the_backend_thinks(make_gatepost, backend, connect,
                                                              step):
@@ -136,6 +138,7 @@ def test_client_timeout_does_not_run_while_the_backend_thinks(make_gatepost, bac
     assert not backend.messages
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tls", [False, True], ids=["cleartext", "TLS"])
 def test_client_clock_starts_with_the_reply(make_gatepost, backend, connect, tls):
     """A client that waited long for the backend has all of smtpd_timeout for its next command."""
@@ -157,6 +160,7 @@ def test_client_clock_starts_with_the_reply(make_gatepost, backend, connect, tls
     check_timeout(client, time.monotonic())
 
 
+@pytest.mark.slow
 def test_deaf_client_is_not_the_backends_fault(make_gatepost, backend, connect):
     """Replies of the backend wait for a client that fetches none: it is the client's time that runs
     out, however short the backend's is."""

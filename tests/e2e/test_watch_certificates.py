@@ -100,6 +100,7 @@ def wait_picked_up(daemon, live):
     assert presented(daemon) == live.issued.der
 
 
+@pytest.mark.slow
 def test_renewed_by_certbot(daemon, live, connect):
     """Sessions go on; the status tells when."""
     held, before = connect(daemon), live.issued.der
