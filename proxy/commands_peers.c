@@ -5,11 +5,13 @@
 
 #include <getopt.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 #include <time.h>
+
+#include "policy/decimal.h"
 
 #include "proxy/policy_command.h"
 #include "proxy/report_command.h"
@@ -100,10 +102,12 @@ int command_simulate(struct command_line *line, int argc, char **argv)
 /* A number of 0 to a million; false: it is none. */
 static bool read_count(const char *text, long *number)
 {
-    char *end;
+    uint64_t value;
 
-    *number = strtol(text, &end, 10);
-    return *text >= '0' && *text <= '9' && *end == '\0' && *number <= 1000000;
+    if (!decimal_read(text, 1000000, &value))
+        return false;
+    *number = (long)value;
+    return true;
 }
 
 int command_suggest(struct command_line *line, int argc, char **argv)

@@ -299,3 +299,20 @@ int control_ask(const char *path, const char *command, FILE *out, FILE *error)
     fclose(stream);
     return status;
 }
+
+int control_ask_text(const char *path, const char *command, char **text)
+{
+    char *texts[2] = {NULL, NULL};
+    size_t lengths[2];
+    FILE *files[2] = {open_memstream(&texts[0], &lengths[0]),
+                      open_memstream(&texts[1], &lengths[1])};
+
+    if (files[0] == NULL || files[1] == NULL)
+        abort();
+    int status = control_ask(path, command, files[0], files[1]);
+    fclose(files[0]);
+    fclose(files[1]);
+    *text = texts[status];
+    free(texts[1 - status]);
+    return status;
+}

@@ -44,4 +44,7 @@ void control_forget(struct control *control);
  */
 int control_ask(const char *path, const char *command, FILE *out, FILE *error);
 
+/* The same with the answer in *TEXT, or, if it is not 0, the reason; for the caller to free. */
+int control_ask_text(const char *path, const char *command, char **text);
+
 #endif
