@@ -27,8 +27,8 @@ void control_finish(struct control_request *request, bool ok);
 
 struct control;
 
-/* Bind PATH (an old socket there that nobody listens to is removed; the directory is made if
- * missing) and serve it on LOOP. Returns NULL after reporting to DIAG. */
+/* Bind PATH (unix_listen.h; the directory is made if missing) and serve it on LOOP. Returns NULL
+ * after reporting to DIAG. */
 struct control *control_open(struct ev_loop *loop, const char *path, control_command *command,
                              void *owner, struct diag *diag);
 
