@@ -4,10 +4,8 @@
 #include "policy/config.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "policy/maincf.h"
 #include "policy/params.h"
@@ -108,41 +106,17 @@ struct config *config_parse(const char *file_name, const char *text, size_t leng
     return config;
 }
 
-/* Read a file of at most one byte more than is allowed. NULL with errno on error. */
-static char *read_all(int fd, size_t *length)
+/* The text of the file PATH, to be freed. NULL after reporting. */
+static char *read_file(const char *path, size_t *length, struct diag *diag)
 {
     struct text text = {0};
-    char buffer[16384];
-    ssize_t count;
 
-    while (text.length <= MAINCF_MAX_SIZE) {
-        count = read(fd, buffer, sizeof(buffer));
-        if (count < 0 && errno == EINTR)
-            continue;
-        if (count < 0) {
-            text_free(&text);
-            return NULL;
-        }
-        if (count == 0)
-            break;
-        text_add(&text, buffer, (size_t)count);
+    if (regular_file_read(path, MAINCF_MAX_SIZE, &text, diag) != 0) {
+        text_free(&text);
+        return NULL;
     }
     *length = text.length;
     return text_take(&text);
-}
-
-/* Read a regular file. NULL after reporting. */
-static char *read_file(const char *path, size_t *length, struct diag *diag)
-{
-    int fd = regular_file_open(path, diag);
-
-    if (fd < 0)
-        return NULL;
-    char *text = read_all(fd, length);
-    if (text == NULL)
-        diag_error(diag, "read %s: %s", path, strerror(errno));
-    close(fd);
-    return text;
 }
 
 struct config *config_load(const char *directory, const struct config_override *overrides,

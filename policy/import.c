@@ -5,55 +5,23 @@
 #include "policy/import.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "policy/config.h"
 #include "policy/endpoint.h"
 #include "policy/import_internal.h"
+#include "policy/regular_file.h"
 #include "policy/tls_policy.h"
 
-/* Read from FD, at most one byte more than MAX. Returns -1 with errno on error. */
-static int read_all(int fd, size_t max, struct text *text)
-{
-    char buffer[16384];
-
-    while (text->length <= max) {
-        ssize_t count = read(fd, buffer, sizeof(buffer));
-
-        if (count == 0)
-            break;
-        if (count > 0)
-            text_add(text, buffer, (size_t)count);
-        else if (errno != EINTR)
-            return -1;
-    }
-    return 0;
-}
-
-/* Read a regular file. Returns -1 after reporting. */
+/* Read the file NAME of DIRECTORY. Returns -1 after reporting. */
 static int read_file(const char *directory, const char *name, size_t max, struct text *text,
                      struct diag *diag)
 {
     struct text path = {0};
-    struct stat status;
-    int result = -1;
 
     text_format(&path, "%s/%s", directory, name);
-    /* O_NONBLOCK: opening a FIFO must not wait for a writer. */
-    int fd = open(path.data, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0 || fstat(fd, &status) != 0)
-        diag_error(diag, "open %s: %s", path.data, strerror(errno));
-    else if (!S_ISREG(status.st_mode))
-        diag_error(diag, "open %s: not a regular file", path.data);
-    else if ((result = read_all(fd, max, text)) != 0)
-        diag_error(diag, "read %s: %s", path.data, strerror(errno));
-    if (fd >= 0)
-        close(fd);
+    int result = regular_file_read(path.data, max, text, diag);
     text_free(&path);
     return result;
 }

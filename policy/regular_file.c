@@ -24,3 +24,25 @@ int regular_file_open(const char *path, struct diag *diag)
         close(fd);
     return -1;
 }
+
+int regular_file_read(const char *path, size_t max, struct text *text, struct diag *diag)
+{
+    int fd = regular_file_open(path, diag);
+    char buffer[16384];
+    ssize_t count = 1;
+
+    if (fd < 0)
+        return -1;
+    while (text->length <= max && count != 0) {
+        count = read(fd, buffer, sizeof(buffer));
+        if (count > 0) {
+            text_add(text, buffer, (size_t)count);
+        } else if (count < 0 && errno != EINTR) {
+            diag_error(diag, "read %s: %s", path, strerror(errno));
+            close(fd);
+            return -1;
+        }
+    }
+    close(fd);
+    return 0;
+}

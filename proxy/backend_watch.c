@@ -4,6 +4,7 @@
 
 #include "proxy/connection_io.h"
 #include "proxy/log.h"
+#include "proxy/monotonic.h"
 #include "proxy/probe.h"
 
 #define RETRY_SECONDS 1.
@@ -38,7 +39,7 @@ static void watched_failed(struct watched *watched, const char *error, enum back
 {
     struct backend *backend = watched->backend;
 
-    if (backend_mark_failing(backend, fault, connection_clock()) || !backend->unreachable)
+    if (backend_mark_failing(backend, fault, monotonic_seconds()) || !backend->unreachable)
         log_warning("backend %s: %s", backend->name, error);
     backend->unreachable = true;
     ev_timer_again(watched->watch->job.loop, &watched->retry);

@@ -15,6 +15,7 @@
 #include "proxy/connection_timer.h"
 #include "proxy/handshake_log.h"
 #include "proxy/log.h"
+#include "proxy/monotonic.h"
 #include "proxy/session_chance.h"
 
 #define ROUNDS_MAX 16 /* of reading and writing before others get their turn */
@@ -382,7 +383,7 @@ void connection_work(struct connection *connection)
     if (connection->working)
         return;
     connection->working = true;
-    connection->session.limits.now = connection_clock();
+    connection->session.limits.now = monotonic_seconds();
     do {
         connection_lend(connection);
         progress = connection_round(connection);
@@ -492,7 +493,7 @@ void connection_open(struct worker_listener *listener, int fd, const struct sock
     connection_ledger_begin(connection);
     connection->session.limits.shared = worker->limits;
     connection->session.limits.slot = worker->slot;
-    connection->session.limits.now = connection_clock();
+    connection->session.limits.now = monotonic_seconds();
     connection->session.record.table = worker->sessions;
     connection->session.record.slot = worker->slot;
     connection->session.chance = worker->chance;

@@ -5,7 +5,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
-#include <time.h>
 
 #include "proxy/connection_timer.h"
 #include "proxy/handshake_log.h"
@@ -371,14 +370,6 @@ void connection_watch(struct ev_loop *loop, ev_io *io, int fd, int events)
         return;
     ev_io_set(io, fd, events);
     ev_io_start(loop, io);
-}
-
-uint64_t connection_clock(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec;
 }
 
 void connection_again(struct connection *connection)

@@ -25,9 +25,9 @@ bool connection_read_backend(struct connection *connection);
 bool connection_write_client(struct connection *connection);
 bool connection_write_backend(struct connection *connection);
 
-/* A client that may not speak before the backend has, but has stirred: is it still there? True if something was
- * learned. A reset is seen behind what was not read yet; a mere end of file not, since what comes
- * before it is still to be carried out. */
+/* A client that may not speak before the backend has, but has stirred: is it still there? True if
+ * something was learned. A reset is seen behind what was not read yet; a mere end of file not,
+ * since what comes before it is still to be carried out. */
 bool connection_look_after_client(struct connection *connection);
 
 /* Whether the client has said more than was listened to: closing would then be a reset, which could
@@ -39,9 +39,6 @@ void connection_drink(struct connection *connection);
 
 /* Watch FD for EVENTS (0: not at all), without touching a watcher that already does. */
 void connection_watch(struct ev_loop *loop, ev_io *io, int fd, int events);
-
-/* The clock of limits.h. */
-uint64_t connection_clock(void);
 
 /* Run the connection once more after everybody else had a turn. */
 void connection_again(struct connection *connection);

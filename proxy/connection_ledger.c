@@ -7,20 +7,12 @@
 
 #include "proxy/connection.h"
 #include "proxy/ledger_link.h"
-
-/* Microseconds of the monotonic clock. */
-static uint64_t now_us(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
+#include "proxy/monotonic.h"
 
 /* How long ago BEGAN was, at least a microsecond. */
 static uint32_t since(uint64_t began)
 {
-    uint64_t passed = now_us() - began;
+    uint64_t passed = monotonic_us() - began;
 
     return passed == 0 ? 1 : passed > UINT32_MAX ? UINT32_MAX : (uint32_t)passed;
 }
@@ -33,7 +25,7 @@ static bool wanted(const struct connection *connection)
 
 void connection_ledger_begin(struct connection *connection)
 {
-    connection->ledger.since = now_us();
+    connection->ledger.since = monotonic_us();
     connection->ledger.started = (uint32_t)time(NULL);
 }
 
@@ -41,7 +33,7 @@ void connection_ledger_handshake(struct connection *connection)
 {
     if (wanted(connection))
         tls_conn_record_hello(connection->tls);
-    connection->ledger.began = now_us();
+    connection->ledger.began = monotonic_us();
 }
 
 void connection_ledger_handshaken(struct connection *connection, bool established)
@@ -69,7 +61,7 @@ void connection_ledger_handshaken(struct connection *connection, bool establishe
 
 void connection_ledger_dial(struct connection *connection)
 {
-    connection->ledger.began = now_us();
+    connection->ledger.began = monotonic_us();
 }
 
 void connection_ledger_backend(struct connection *connection)
@@ -98,7 +90,7 @@ void connection_ledger_verdict(struct connection *connection)
         return; /* for the same one as before */
     if (ledger->asked != 0 && (accepted || (relay != NULL && relay->state == RELAY_READY)))
         metrics_observe(&connection->worker->metrics->backend_reply, since(ledger->asked));
-    ledger->asked = awaits ? now_us() : 0;
+    ledger->asked = awaits ? monotonic_us() : 0;
     ledger->accepted = session->tally.messages;
 }
 
@@ -195,7 +187,7 @@ void connection_ledger_end(struct connection *connection)
         connection_ledger_handshaken(connection, false); /* given up in the midst of it */
     struct observation observation = {.kind = OBSERVATION_SESSION,
                                       .time_start = ledger->started,
-                                      .duration_ms = (now_us() - ledger->since) / 1000,
+                                      .duration_ms = (monotonic_us() - ledger->since) / 1000,
                                       .tls = ledger->tls,
                                       .messages = session->tally.messages,
                                       .cleartext_messages = session->tally.cleartext,

@@ -8,6 +8,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "proxy/unix_connect.h"
+#include "proxy/unix_listen.h"
+
 #define ASK_TIMEOUT_SECONDS 30
 #define SERVE_TIMEOUT_SECONDS 5.
 
@@ -34,18 +37,6 @@ struct control_request {
     char *text;
     size_t text_length;
 };
-
-/* PATH as a socket address; false if it is too long. */
-static bool control_address(const char *path, struct sockaddr_un *address)
-{
-    size_t length = strlen(path);
-
-    *address = (struct sockaddr_un){.sun_family = AF_UNIX};
-    if (length >= sizeof(address->sun_path))
-        return false;
-    memcpy(address->sun_path, path, length + 1);
-    return true;
-}
 
 /* Close a request that is in the list no more. */
 static void control_request_free(struct control_request *request)
@@ -177,46 +168,21 @@ static void control_make_directory(const char *path)
     free(directory);
 }
 
-/* True if somebody answers at ADDRESS. */
-static bool control_in_use(const struct sockaddr_un *address)
-{
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    bool used = fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0;
-
-    if (fd >= 0)
-        close(fd);
-    return used;
-}
-
 /* A listening socket at PATH that only its owner can use, or -1 after reporting to DIAG. */
 static int control_bind(const char *path, struct diag *diag)
 {
-    struct sockaddr_un address;
-    const char *what = "name too long";
-    int fd = -1;
-
-    if (control_address(path, &address)) {
-        control_make_directory(path);
-        if (control_in_use(&address)) {
-            diag_error(diag, "gatepost_control_socket = %s: gatepost is already running there",
-                       path);
-            return -1;
-        }
-        (void)unlink(path);
-        fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-        mode_t mask = umask(0177);
-        bool ok = fd >= 0 && bind(fd, (const struct sockaddr *)&address, sizeof(address)) == 0 &&
-                  listen(fd, 16) == 0;
-        int error = errno;
-        umask(mask);
-        if (ok)
-            return fd;
-        what = strerror(error);
+    control_make_directory(path);
+    int other = unix_connect(path);
+    if (other >= 0 || errno == EAGAIN) {
+        diag_error(diag, "gatepost_control_socket = %s: gatepost is already running there", path);
+        if (other >= 0)
+            close(other);
+        return -1;
     }
-    if (fd >= 0)
-        close(fd);
-    diag_error(diag, "gatepost_control_socket = %s: %s", path, what);
-    return -1;
+    int fd = unix_listen(path, 0177, NULL);
+    if (fd < 0)
+        diag_error(diag, "gatepost_control_socket = %s: %s", path, strerror(errno));
+    return fd;
 }
 
 struct control *control_open(struct ev_loop *loop, const char *path, control_command *command,
@@ -282,7 +248,7 @@ int control_ask(const char *path, const char *command, FILE *out, FILE *error)
     struct sockaddr_un address;
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-    if (fd < 0 || !control_address(path, &address) ||
+    if (fd < 0 || !unix_address(path, &address) ||
         connect(fd, (const struct sockaddr *)&address, sizeof(address)) != 0) {
         fprintf(error, "gatepost: cannot reach the daemon at %s: %s\n", path, strerror(errno));
         if (fd >= 0)
@@ -297,5 +263,22 @@ int control_ask(const char *path, const char *command, FILE *out, FILE *error)
     fflush(stream);
     int status = control_copy_answer(stream, out, error);
     fclose(stream);
+    return status;
+}
+
+int control_ask_text(const char *path, const char *command, char **text)
+{
+    char *texts[2] = {NULL, NULL};
+    size_t lengths[2];
+    FILE *files[2] = {open_memstream(&texts[0], &lengths[0]),
+                      open_memstream(&texts[1], &lengths[1])};
+
+    if (files[0] == NULL || files[1] == NULL)
+        abort();
+    int status = control_ask(path, command, files[0], files[1]);
+    fclose(files[0]);
+    fclose(files[1]);
+    *text = texts[status];
+    free(texts[1 - status]);
     return status;
 }

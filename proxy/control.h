@@ -27,8 +27,8 @@ void control_finish(struct control_request *request, bool ok);
 
 struct control;
 
-/* Bind PATH (an old socket there that nobody listens to is removed; the directory is made if
- * missing) and serve it on LOOP. Returns NULL after reporting to DIAG. */
+/* Bind PATH (unix_listen.h; the directory is made if missing) and serve it on LOOP. Returns NULL
+ * after reporting to DIAG. */
 struct control *control_open(struct ev_loop *loop, const char *path, control_command *command,
                              void *owner, struct diag *diag);
 
@@ -43,5 +43,8 @@ void control_forget(struct control *control);
  * it was carried out, 1 if the daemon refused it or does not run (the reason goes to ERROR).
  */
 int control_ask(const char *path, const char *command, FILE *out, FILE *error);
+
+/* The same with the answer in *TEXT, or, if it is not 0, the reason; for the caller to free. */
+int control_ask_text(const char *path, const char *command, char **text);
 
 #endif

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "policy/decimal.h"
 #include "policy/endpoint.h"
 #include "policy/text.h"
 
@@ -40,11 +41,10 @@ char *dane_name(const char *text)
 /* The number of a listener's port; 0: it has none that is known. */
 static uint16_t port_number(const char *port)
 {
-    char *end;
-    unsigned long number = strtoul(port, &end, 10);
+    uint64_t number;
 
-    if (*end == '\0')
-        return number <= 65535 ? (uint16_t)number : 0;
+    if (decimal_read(port, UINT16_MAX, &number))
+        return (uint16_t)number;
     const struct servent *service = getservbyname(port, "tcp");
     return service != NULL ? ntohs((uint16_t)service->s_port) : 0;
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "policy/decimal.h"
 #include "policy/text.h"
 
 #include "proxy/dane_check.h"
@@ -14,11 +15,12 @@ static const char too_many[] = "too many arguments of one kind: at most 32";
 /* "NUMBER" of a port. */
 static bool read_port(const char *text, uint16_t *port)
 {
-    char *end;
-    unsigned long number = strtoul(text, &end, 10);
+    uint64_t number;
 
+    if (!decimal_read(text, UINT16_MAX, &number) || number == 0)
+        return false;
     *port = (uint16_t)number;
-    return *text >= '0' && *text <= '9' && *end == '\0' && number >= 1 && number <= 65535;
+    return true;
 }
 
 static const char *add_next(struct dane_options *options, const char *file)

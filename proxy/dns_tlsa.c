@@ -6,8 +6,9 @@
 #include <netinet/in.h>
 #include <resolv.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "policy/decimal.h"
 
 #define TYPE_TLSA 52
 #define ASK_SECONDS 3 /* a try */
@@ -55,24 +56,17 @@ bool dns_resolver_parse(const char *text, struct dns_resolver *resolver)
 {
     char address[INET_ADDRSTRLEN];
     size_t length = strcspn(text, ":");
-    char *end = NULL;
-    unsigned long port = NS_DEFAULTPORT;
+    uint64_t port = NS_DEFAULTPORT;
 
     if (length >= sizeof(address))
         return false;
     memcpy(address, text, length);
     address[length] = '\0';
-    if (text[length] == ':') {
-        const char *digits = text + length + 1;
-        if (*digits < '0' || *digits > '9')
-            return false;
-        port = strtoul(digits, &end, 10);
-        if (*end != '\0')
-            return false;
-    }
+    if (text[length] == ':' && !decimal_read(text + length + 1, UINT16_MAX, &port))
+        return false;
     resolver->given = true;
     resolver->port = (uint16_t)port;
-    return port >= 1 && port <= 65535 && inet_pton(AF_INET, address, resolver->address) == 1;
+    return port >= 1 && inet_pton(AF_INET, address, resolver->address) == 1;
 }
 
 /* Let STATE ask RESOLVER, and no other. */

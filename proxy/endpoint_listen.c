@@ -4,14 +4,10 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdbool.h>
-#include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
-#include <unistd.h>
 
-#include "proxy/unix_connect.h"
+#include "proxy/unix_listen.h"
 
 /* A socket for ADDRESS, shared or new. Returns -1 with errno. */
 static int listen_on(const struct addrinfo *address, const struct listener_sockets *previous)
@@ -65,42 +61,13 @@ static int listen_inet(const struct endpoint *endpoint, const char *param, const
     return status;
 }
 
-/* Remove a socket at PATH that nobody listens on. */
-static void remove_stale(const char *path)
-{
-    struct stat status;
-
-    if (lstat(path, &status) != 0 || !S_ISSOCK(status.st_mode))
-        return;
-    int fd = unix_connect(path);
-    if (fd >= 0)
-        close(fd);
-    else if (errno == ECONNREFUSED)
-        (void)unlink(path);
-}
-
 /* The socket of ENDPOINT. */
 static int listen_unix(const struct endpoint *endpoint, const char *param,
                        const struct listener_sockets *previous, struct listener_sockets *sockets,
                        struct diag *diag)
 {
-    struct sockaddr_un name = {.sun_family = AF_UNIX};
-    const size_t length = strlen(endpoint->path); /* endpoint_parse has seen that it fits */
-    const struct addrinfo address = {
-        .ai_family = AF_UNIX,
-        .ai_addr = (struct sockaddr *)&name,
-        .ai_addrlen = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length + 1)};
+    int fd = unix_listen(endpoint->path, 0111, previous);
 
-    memcpy(name.sun_path, endpoint->path, length);
-    int fd = listener_share(previous, &address);
-    if (fd < 0) {
-        remove_stale(endpoint->path);
-        mode_t mask = umask(0111);
-        fd = listener_bind(&address);
-        int error = errno;
-        umask(mask);
-        errno = error;
-    }
     if (fd >= 0) {
         listener_add(sockets, fd, 0);
         return 0;

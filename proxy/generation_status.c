@@ -3,6 +3,7 @@
  */
 #include "proxy/connection_io.h"
 #include "proxy/generation.h"
+#include "proxy/monotonic.h"
 
 /* What a worker counts: member of struct worker_stats, words for people, JSON name. */
 #define COUNTERS(C)                                                                                \
@@ -53,7 +54,7 @@ void generation_status(const struct generation *generation, FILE *out)
     }
     for (size_t i = 0; i < generation->plan.service_count; i++) {
         const struct service *service = generation->plan.services[i];
-        upstream_status(service->upstream, service->name, connection_clock(), out);
+        upstream_status(service->upstream, service->name, monotonic_seconds(), out);
     }
 }
 
@@ -88,6 +89,6 @@ void generation_backends_json(const struct generation *generation, struct json *
 {
     for (size_t i = 0; i < generation->plan.service_count; i++) {
         const struct service *service = generation->plan.services[i];
-        upstream_status_json(service->upstream, service->name, connection_clock(), json);
+        upstream_status_json(service->upstream, service->name, monotonic_seconds(), json);
     }
 }

@@ -155,13 +155,14 @@ static size_t put_line(struct log_output *output, char *out, const char *role, p
                        const char *text, size_t length)
 {
     char number[DECIMAL_MAX];
+    const char *number_end = decimal_put(number, (uint64_t)pid);
     size_t start = output->bare ? 0 : put_time_and_host(output, out);
     size_t end = put_string(out, start, output->name);
 
     end = put_string(out, end, "/");
     end = put_string(out, end, role);
     end = put_string(out, end, "[");
-    end = put(out, end, number, (size_t)(decimal_put(number, (uint64_t)pid) - number));
+    end = put(out, end, number, (size_t)(number_end - number));
     end = put_string(out, end, "]: ");
     end = put(out, end, text, length);
     for (size_t i = start; i < end; i++)

@@ -1,25 +1,16 @@
 #include "proxy/master.h"
 
 #include <errno.h>
-#include <ev.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "proxy/activation.h"
-#include "proxy/chance_report.h"
-#include "proxy/control.h"
-#include "proxy/generation.h"
-#include "proxy/ledger_keeper.h"
 #include "proxy/log.h"
-#include "proxy/metrics_publish.h"
-#include "proxy/notify.h"
-#include "proxy/stress_report.h"
+#include "proxy/master_internal.h"
 #include "proxy/version.h"
 
 /* How often certificates are looked at; where there are very many files, or slow ones, less often,
@@ -27,9 +18,6 @@
 #define LOOK_SECONDS 2.
 #define LOOK_SECONDS_MAX 60.
 #define LOOK_PAUSE 100. /* times as long as the look took */
-
-/* What is read anew; more comes after less. */
-enum reload { RELOAD_NOTHING, RELOAD_CREDENTIALS, RELOAD_ALL };
 
 /* What is said if that fails: to the log and whoever asked, and as a status. */
 static const struct {
@@ -41,34 +29,6 @@ static const struct {
                             "the certificates on disk cannot be used", METRICS_RELOAD_CERTIFICATES},
     [RELOAD_ALL] = {"reload failed: the old configuration stays in force", "the last reload failed",
                     METRICS_RELOAD_CONFIGURATION},
-};
-
-struct master {
-    struct ev_loop *loop;
-    const struct master_source *source;
-    struct log_output *output;
-    struct control *control;
-    struct worker_slots *slots;
-    struct ledger_keeper *ledger;
-    struct generation *current; /* NULL until the first one serves, and when stopping */
-    struct generation *coming;  /* starting */
-    struct generation *leaving; /* a list */
-    enum reload coming_for;
-    enum reload again;             /* asked for while one was under way */
-    const char *problem;           /* for the service manager: one of the above, or NULL */
-    struct control_request *asker; /* "gatepost reload" */
-    bool asker_waits;              /* not for COMING, but for what comes then */
-    time_t started;
-    bool stopping;
-    int status;
-    ev_signal sigterm;
-    ev_signal sigint;
-    ev_signal sighup;
-    ev_signal sigusr1;
-    struct notify_watchdog watchdog;
-    ev_timer look; /* at certificates */
-    struct stress_report stress;
-    struct metrics_publish metrics;
 };
 
 /* Records of the master itself. */
@@ -90,16 +50,6 @@ static void reload_finding(void *ctx, enum diag_severity severity, const char *t
     if (master->asker != NULL && !master->asker_waits && severity != DIAG_INFO)
         fprintf(control_out(master->asker), "%s: %s\n",
                 severity == DIAG_ERROR ? "error" : "warning", text);
-}
-
-/* Tell whoever asked for a reload what came of it. */
-static void answer_reload(struct master *master, bool ok, const char *text)
-{
-    if (master->asker == NULL || master->asker_waits)
-        return;
-    fprintf(control_out(master->asker), "%s\n", text);
-    control_finish(master->asker, ok);
-    master->asker = NULL;
 }
 
 /* Put GENERATION among those that finish, and tell its workers. */
@@ -137,8 +87,7 @@ static void master_reap(struct master *master)
     master_check_stopped(master);
 }
 
-/* Begin to stop; workers get their time. */
-static void master_stop(struct master *master, int status)
+void master_stop(struct master *master, int status)
 {
     if (master->stopping)
         return;
@@ -148,7 +97,7 @@ static void master_stop(struct master *master, int status)
     ev_timer_stop(master->loop, &master->look);
     ev_timer_stop(master->loop, &master->metrics.timer);
     master->asker_waits = false;
-    answer_reload(master, false, "gatepost: the daemon is stopping");
+    master_answer_reload(master, false, "gatepost: the daemon is stopping");
     for (struct generation *one = master->leaving; one != NULL; one = one->next)
         generation_leave(one, SIGTERM);
     if (master->coming != NULL)
@@ -158,8 +107,6 @@ static void master_stop(struct master *master, int status)
     master->coming = master->current = NULL;
     master_reap(master);
 }
-
-static void master_reload(struct master *master, enum reload what);
 
 /* What was asked for meanwhile. */
 static void master_reload_again(struct master *master)
@@ -203,7 +150,7 @@ static void on_serving(struct generation *generation)
         master->problem == reload_kinds[RELOAD_CREDENTIALS].status)
         master->problem = NULL;
     notify_serving(generation->child_count, master->problem);
-    answer_reload(master, true, "gatepost: the new configuration is in force");
+    master_answer_reload(master, true, "gatepost: the new configuration is in force");
     master_reap(master);
     master_reload_again(master);
 }
@@ -215,7 +162,8 @@ static void reload_failed(struct master *master, enum reload what)
     log_error("%s", reload_kinds[what].log);
     master->problem = reload_kinds[what].status;
     notify_serving(master->current->child_count, master->problem);
-    answer_reload(master, false, "gatepost: reload failed, the old configuration stays in force");
+    master_answer_reload(master, false,
+                         "gatepost: reload failed, the old configuration stays in force");
 }
 
 /* The coming generation cannot serve: at the start that is the end, later the old one stays. */
@@ -345,9 +293,7 @@ static struct blueprint *read_blueprint(const struct master_source *source,
     return blueprint_new(config, current != NULL ? current->blueprint : NULL, diag);
 }
 
-/* Read WHAT anew. Credentials alone: with the configuration as it was loaded, since its files may
- * be in the midst of being edited. */
-static void master_reload(struct master *master, enum reload what)
+void master_reload(struct master *master, enum reload what)
 {
     struct diag diag = {.sink = reload_finding, .ctx = master};
 
@@ -413,95 +359,6 @@ static void on_signal(struct ev_loop *loop, ev_signal *watcher, int events)
     }
 }
 
-/* "gatepost status": the whole and each worker. */
-static void master_status(struct master *master, FILE *out)
-{
-    fprintf(out, "gatepost %s, master process %ld, configuration %s, up %ld seconds\n",
-            GATEPOST_VERSION, (long)getpid(), master->source->directory,
-            (long)(time(NULL) - master->started));
-    stress_report_print(&master->stress, out);
-    metrics_publish_print(&master->metrics, out);
-    if (master->current != NULL)
-        chance_report_print(worker_slots_chance(master->slots),
-                            master->current->blueprint->services[0], out);
-    if (master->current != NULL)
-        generation_status(master->current, out);
-    if (master->coming != NULL)
-        generation_status(master->coming, out);
-    for (const struct generation *one = master->leaving; one != NULL; one = one->next)
-        generation_status(one, out);
-    ledger_keeper_status(master->ledger, out);
-}
-
-/* The same for programs. */
-static void master_status_json(struct master *master, FILE *out)
-{
-    struct json json = {.out = out};
-
-    json_object(&json, NULL);
-    json_string(&json, "version", GATEPOST_VERSION);
-    json_number(&json, "master", (long long)getpid());
-    json_string(&json, "configuration", master->source->directory);
-    json_number(&json, "uptime", (long long)(time(NULL) - master->started));
-    stress_report_json(&master->stress, &json);
-    metrics_publish_json(&master->metrics, &json);
-    if (master->current != NULL)
-        chance_report_json(worker_slots_chance(master->slots),
-                           master->current->blueprint->services[0], &json);
-    json_array(&json, "processes");
-    if (master->current != NULL)
-        generation_status_json(master->current, &json);
-    if (master->coming != NULL)
-        generation_status_json(master->coming, &json);
-    for (const struct generation *one = master->leaving; one != NULL; one = one->next)
-        generation_status_json(one, &json);
-    ledger_keeper_status_json(master->ledger, &json);
-    json_end_array(&json);
-    json_array(&json, "backends");
-    if (master->current != NULL)
-        generation_backends_json(master->current, &json);
-    json_end_array(&json);
-    json_end_object(&json);
-}
-
-static void on_command(void *owner, const char *command, struct control_request *request)
-{
-    struct master *master = owner;
-
-    if (strcmp(command, "status") == 0) {
-        master_status(master, control_out(request));
-        control_finish(request, true);
-    } else if (strcmp(command, "status --json") == 0) {
-        master_status_json(master, control_out(request));
-        control_finish(request, true);
-    } else if (strcmp(command, "status --metrics") == 0) {
-        metrics_publish_page(&master->metrics, ledger_keeper_stats(master->ledger),
-                             control_out(request));
-        control_finish(request, true);
-    } else if (strncmp(command, CHANCE_REPORT_COMMAND, strlen(CHANCE_REPORT_COMMAND)) == 0) {
-        control_finish(request, master->current != NULL &&
-                                    chance_report_answer(worker_slots_chance(master->slots),
-                                                         master->current->blueprint->services[0],
-                                                         command + strlen(CHANCE_REPORT_COMMAND),
-                                                         control_out(request)));
-    } else if (strcmp(command, "stop") == 0) {
-        log_info("terminating on request");
-        control_finish(request, true);
-        master_stop(master, EX_OK);
-    } else if (strcmp(command, "reload") == 0 && master->asker == NULL && !master->stopping) {
-        master->asker = request;
-        master->asker_waits = true;
-        master_reload(master, RELOAD_ALL);
-    } else if (strcmp(command, "reload") == 0) {
-        fprintf(control_out(request),
-                "gatepost: a reload is under way, or the daemon is stopping\n");
-        control_finish(request, false);
-    } else {
-        fprintf(control_out(request), "gatepost: the daemon does not know \"%s\"\n", command);
-        control_finish(request, false);
-    }
-}
-
 /* One signal of the master. */
 static void master_watch(struct master *master, ev_signal *watcher, int signal_number)
 {
@@ -528,7 +385,7 @@ static int master_open(struct master *master, const struct generation *generatio
     if (master->output == NULL)
         return -1;
     master->control = control_open(master->loop, config_str(config, PARAM_gatepost_control_socket),
-                                   on_command, master, diag);
+                                   master_on_command, master, diag);
     if (master->control == NULL)
         return -1;
     master->slots =

@@ -6,18 +6,10 @@
 #include "policy/policy_table.h"
 
 #include "proxy/metrics_page.h"
+#include "proxy/monotonic.h"
 #include "proxy/status_report.h"
 
 #define STATE_SECONDS 1.
-
-/* A clock that does not jump, in seconds; that of the sessions (limits.h) is the same. */
-static double clock_now(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
 
 /* Workers that serve and that finish. */
 static void put_workers(const struct metrics_publish *publish, struct metrics_present *present)
@@ -111,9 +103,9 @@ static const struct metrics_present *present_now(struct metrics_publish *publish
     put_workers(publish, present);
     if (generation == NULL)
         return present;
-    const struct second_chance_counts chances =
-        second_chance_count(worker_slots_chance(generation->plan.slots),
-                            &generation->plan.services[0]->chance_rules, (uint32_t)clock_now());
+    const struct second_chance_counts chances = second_chance_count(
+        worker_slots_chance(generation->plan.slots), &generation->plan.services[0]->chance_rules,
+        (uint32_t)monotonic_seconds());
     present->chances = chances.present;
     present->chances_begun = chances.begun;
     present->chances_used = chances.used;
@@ -172,7 +164,7 @@ void metrics_publish_look(struct metrics_publish *publish)
 
     metrics_memory_total(worker_slots_metrics(publish->slots), &publish->total);
     status_report_counters(&publish->total, counters);
-    rates_note(&publish->rates, clock_now(), counters);
+    rates_note(&publish->rates, monotonic_time(), counters);
 }
 
 /* What there is to be said. */
@@ -183,7 +175,7 @@ static struct status_report make_report(struct metrics_publish *publish)
                                   .present = present_now(publish),
                                   .facts = publish->facts,
                                   .rates = &publish->rates,
-                                  .clock = clock_now(),
+                                  .clock = monotonic_time(),
                                   .now = time(NULL),
                                   .open = limits_sessions(worker_slots_counters(publish->slots))};
 }

@@ -1,8 +1,8 @@
 #include "proxy/notify.h"
 
-#include <stdint.h>
 #include <systemd/sd-daemon.h>
-#include <time.h>
+
+#include "proxy/monotonic.h"
 
 #define PINGS_PER_INTERVAL 4. /* so that one that comes late does no harm */
 
@@ -15,12 +15,8 @@ void notify_serving(size_t workers, const char *problem)
 
 void notify_reloading(void)
 {
-    struct timespec now = {0};
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
     (void)sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu\nSTATUS=Reloading",
-                     (unsigned long long)now.tv_sec * 1000000U +
-                         (unsigned long long)now.tv_nsec / 1000U);
+                     (unsigned long long)monotonic_us());
 }
 
 void notify_stopping(void)

@@ -8,6 +8,7 @@
 #include <strings.h>
 #include <time.h>
 
+#include "policy/decimal.h"
 #include "policy/text.h"
 
 #define DAY_SECONDS 86400
@@ -52,7 +53,7 @@ static bool take(struct report_options *options, int option, const char *value, 
                  char *error, size_t size)
 {
     struct ledger_filter *filter = &options->filter;
-    char *end;
+    uint64_t limit;
 
     switch (option) {
     case 's':
@@ -70,10 +71,11 @@ static bool take(struct report_options *options, int option, const char *value, 
         snprintf(error, size, "report --protocol wants TLSv1, TLSv1.1, TLSv1.2, TLSv1.3 or none");
         return filter->protocol != NULL;
     case 'l':
-        errno = 0;
-        options->limit = strtol(value, &end, 10);
         snprintf(error, size, "report --limit wants a number of peers");
-        return text_is_digit(value[0]) && *end == '\0' && errno == 0 && options->limit > 0;
+        if (!decimal_read(value, INT64_MAX, &limit))
+            return false;
+        options->limit = (int64_t)limit;
+        return limit > 0;
     default:
         snprintf(error, size, "report takes one of --json, --csv and --html FILE");
         if (options->format != REPORT_TEXT)

@@ -38,13 +38,13 @@ static void on_signal(int number)
  * nothing. */
 static void handle_signals(void (*handler)(int))
 {
-    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
-    struct sigaction action = {.sa_handler = handler};
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+    const struct sigaction action = {.sa_handler = handler};
+    const struct sigaction ignore = {.sa_handler = SIG_IGN};
 
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
-        sigaction(numbers[i],
-                  numbers[i] == SIGPIPE ? &(struct sigaction){.sa_handler = SIG_IGN} : &action,
-                  NULL);
+        sigaction(numbers[i], &action, NULL);
+    sigaction(SIGPIPE, &ignore, NULL);
 }
 
 /* Tell what is being done now. */

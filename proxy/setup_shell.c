@@ -40,11 +40,21 @@ static void report(const char *command, int status, int output, struct diag *dia
         diag_error(diag, "%s: exit status %d: %s", command, WEXITSTATUS(status), text);
 }
 
+int setup_shell_wait(pid_t child)
+{
+    int status = 0;
+    pid_t ended;
+
+    do
+        ended = waitpid(child, &status, 0);
+    while (ended < 0 && errno == EINTR);
+    return ended == child ? status : W_EXITCODE(255, 0);
+}
+
 bool setup_shell_run(const char *command, struct diag *diag)
 {
     FILE *file = tmpfile();
     pid_t child = file != NULL ? fork() : -1;
-    int status = 0;
 
     if (child == 0)
         become_shell(command, fileno(file));
@@ -54,8 +64,7 @@ bool setup_shell_run(const char *command, struct diag *diag)
             fclose(file);
         return false;
     }
-    while (waitpid(child, &status, 0) < 0 && errno == EINTR)
-        continue;
+    int status = setup_shell_wait(child);
     if (status != 0)
         report(command, status, fileno(file), diag);
     fclose(file);

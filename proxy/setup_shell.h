@@ -5,6 +5,7 @@
 #define GATEPOST_PROXY_SETUP_SHELL_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "policy/diag.h"
 
@@ -14,5 +15,9 @@
  * A process that COMMAND leaves behind is not waited for.
  */
 bool setup_shell_run(const char *command, struct diag *diag);
+
+/* Wait for the process CHILD, whatever signals come meanwhile. Returns its wait status: 0 if it has
+ * done well. One that cannot be waited for has not: 255 as its exit status. */
+int setup_shell_wait(pid_t child);
 
 #endif

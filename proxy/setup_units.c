@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "policy/endpoint.h"
@@ -93,7 +92,6 @@ static void try_path(void *ctx, const char *path)
 static bool user_can_read(const struct config *config)
 {
     const struct passwd *user = getpwnam(config_str(config, PARAM_gatepost_user));
-    int status = 0;
 
     if (user == NULL || geteuid() != 0)
         return true;
@@ -104,9 +102,7 @@ static bool user_can_read(const struct config *config)
         tls_credentials_each_path(config, NULL, try_path, &readable);
         _exit(readable ? 0 : 1);
     }
-    while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
-        continue;
-    return child > 0 && status == 0;
+    return child > 0 && setup_shell_wait(child) == 0;
 }
 
 /* The service is started as root if it must read what only root can. */

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "proxy/control.h"
+#include "proxy/monotonic.h"
 #include "proxy/top_view.h"
 
 #define SECONDS_MIN 0.1
@@ -46,14 +47,6 @@ const char *top_options_parse(struct top_options *options, int argc, char **argv
     return NULL;
 }
 
-static double clock_now(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
 /* The first line of TEXT, without what would move the cursor. */
 static void keep_problem(struct top *top, const char *text)
 {
@@ -68,27 +61,17 @@ static void keep_problem(struct top *top, const char *text)
 /* Ask the daemon. False: it did not answer, and what was known stays. */
 static bool look(struct top *top)
 {
-    char *text = NULL;
-    char *complaint = NULL;
-    size_t length = 0;
-    size_t complaint_length = 0;
-    FILE *out = open_memstream(&text, &length);
-    FILE *error = open_memstream(&complaint, &complaint_length);
+    char *text;
+    bool good = control_ask_text(top->socket, "status --metrics", &text) == 0;
 
-    if (out == NULL || error == NULL)
-        abort();
-    bool good = control_ask(top->socket, "status --metrics", out, error) == 0;
-    fclose(out);
-    fclose(error);
     if (good) {
         top_data_free(&top->before);
         top->before = top->now;
-        top_data_parse(&top->now, text, length);
-        top->now.when = clock_now();
+        top_data_parse(&top->now, text, strlen(text));
+        top->now.when = monotonic_time();
     }
-    keep_problem(top, good ? "" : complaint);
+    keep_problem(top, good ? "" : text);
     free(text);
-    free(complaint);
     return good;
 }
 
@@ -202,14 +185,14 @@ static bool pressed(struct top *top, int key)
 /* Until the user quits, or the terminal is gone. */
 static void watch(struct top *top, struct top_view *view)
 {
-    double next = clock_now();
+    double next = monotonic_time();
 
     for (;;) {
-        double left = next - clock_now();
+        double left = next - monotonic_time();
         if (left <= 0.) {
             if (!top->paused)
                 (void)look(top);
-            next = clock_now() + top->options->seconds;
+            next = monotonic_time() + top->options->seconds;
             left = top->options->seconds;
         }
         show(top, view);

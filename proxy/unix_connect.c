@@ -6,16 +6,25 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-int unix_connect(const char *path)
+bool unix_address(const char *path, struct sockaddr_un *address)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
     size_t length = strlen(path);
 
-    if (length >= sizeof(address.sun_path)) {
+    *address = (struct sockaddr_un){.sun_family = AF_UNIX};
+    if (length >= sizeof(address->sun_path)) {
         errno = ENAMETOOLONG;
-        return -1;
+        return false;
     }
-    memcpy(address.sun_path, path, length + 1);
+    memcpy(address->sun_path, path, length + 1);
+    return true;
+}
+
+int unix_connect(const char *path)
+{
+    struct sockaddr_un address;
+
+    if (!unix_address(path, &address))
+        return -1;
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -1;

@@ -285,8 +285,8 @@ static void migration(void **state)
     static const char *const steps[] = {"CREATE TABLE one(n); INSERT INTO one VALUES(1);",
                                         "ALTER TABLE one ADD COLUMN m DEFAULT 5;",
                                         "UPDATE one SET n = n + 10;"};
-    static const char *const broken[] = {steps[0], steps[1], steps[2],
-                                         "UPDATE one SET n = 99; SELECT nothing;"};
+    const char *const broken[] = {steps[0], steps[1], steps[2],
+                                  "UPDATE one SET n = 99; SELECT nothing;"};
     struct fixture *fixture = *state;
     char why[LEDGER_WHY_MAX];
     sqlite3 *db;
