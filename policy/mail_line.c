@@ -3,13 +3,13 @@
  */
 #include "policy/mail_line.h"
 
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "policy/policy_attribute.h"
 #include "policy/policy_words.h"
+#include "policy/refusal.h"
 #include "policy/text.h"
 
 #define SENDER "from:"
@@ -27,21 +27,8 @@ struct parser {
     struct mail_line *line;
     bool seen_protocols;
     bool seen_prepend;
-    char *error;
-    size_t error_size;
+    struct refusal why;
 };
-
-/* Write the message. Always -1. */
-static int __attribute__((format(printf, 2, 3)))
-refuse(struct parser *parser, const char *format, ...)
-{
-    va_list ap;
-
-    va_start(ap, format);
-    vsnprintf(parser->error, parser->error_size, format, ap);
-    va_end(ap);
-    return -1;
-}
 
 /* The next word; of no length at the end. */
 static struct policy_span take_word(struct parser *parser)
@@ -89,17 +76,17 @@ static int parse_pattern(struct parser *parser)
     char *pattern = parser->line->pattern;
 
     if (word.length == 0)
-        return refuse(parser, "no address pattern: " PATTERNS);
+        return refuse(&parser->why, "no address pattern: " PATTERNS);
     if (word.length > MAIL_PATTERN_MAX)
-        return refuse(parser, "pattern too long: at most %d bytes", MAIL_PATTERN_MAX);
+        return refuse(&parser->why, "pattern too long: at most %d bytes", MAIL_PATTERN_MAX);
     for (size_t i = 0; i < word.length; i++)
         pattern[i] = text_lower(word.text[i]);
     pattern[word.length] = '\0';
     bool sender = strncmp(pattern, SENDER, strlen(SENDER)) == 0;
     if (memchr(pattern, '\0', word.length) != NULL ||
         !is_pattern(pattern + (sender ? strlen(SENDER) : 0), sender))
-        return refuse(parser, "\"%.*s\" is no address pattern: " PATTERNS, policy_span_shown(word),
-                      word.text);
+        return refuse(&parser->why, "\"%.*s\" is no address pattern: " PATTERNS,
+                      policy_span_shown(word), word.text);
     return 0;
 }
 
@@ -115,8 +102,8 @@ static int parse_demand(struct parser *parser)
         }
     }
     if (word.length == 0)
-        return refuse(parser, "no demand behind the pattern: specify none, encrypt or ccert");
-    return refuse(parser, "unknown demand \"%.*s\": specify none, encrypt or ccert",
+        return refuse(&parser->why, "no demand behind the pattern: specify none, encrypt or ccert");
+    return refuse(&parser->why, "unknown demand \"%.*s\": specify none, encrypt or ccert",
                   policy_span_shown(word), word.text);
 }
 
@@ -126,7 +113,7 @@ static int set_prepend(struct parser *parser, struct policy_span value)
     size_t length = value.length;
 
     if (parser->seen_prepend)
-        return refuse(parser, "prepend= is given more than once");
+        return refuse(&parser->why, "prepend= is given more than once");
     parser->seen_prepend = true;
     if (length > 0 && value.text[length - 1] == ':')
         length--;
@@ -134,7 +121,7 @@ static int set_prepend(struct parser *parser, struct policy_span value)
     for (size_t i = 0; good && i < length; i++)
         good = value.text[i] > ' ' && value.text[i] < 0x7f && value.text[i] != ':';
     if (!good)
-        return refuse(parser, "prepend=%.*s: specify the name of a header, at most %d bytes",
+        return refuse(&parser->why, "prepend=%.*s: specify the name of a header, at most %d bytes",
                       policy_span_shown(value), value.text, MAIL_HEADER_MAX);
     memcpy(parser->line->prepend, value.text, length);
     parser->line->prepend[length] = '\0';
@@ -147,23 +134,23 @@ static int parse_attribute(struct parser *parser, struct policy_span word)
     const char *equals = memchr(word.text, '=', word.length);
 
     if (equals == NULL)
-        return refuse(parser, "\"%.*s\" is no NAME=VALUE: allowed are " ALLOWED,
+        return refuse(&parser->why, "\"%.*s\" is no NAME=VALUE: allowed are " ALLOWED,
                       policy_span_shown(word), word.text);
     struct policy_span name = {word.text, (size_t)(equals - word.text)};
     struct policy_span value = {equals + 1, word.length - name.length - 1};
     enum policy_attribute attribute = policy_attribute_find(name);
     if (value.length == 0)
-        return refuse(parser, "%.*s= has no value", policy_span_shown(name), name.text);
+        return refuse(&parser->why, "%.*s= has no value", policy_span_shown(name), name.text);
     if (policy_span_is(name, "prepend"))
         return set_prepend(parser, value);
     if (attribute == POLICY_ATTR_PROTOCOLS && parser->seen_protocols)
-        return refuse(parser, "protocols= is given more than once");
+        return refuse(&parser->why, "protocols= is given more than once");
     if (attribute != POLICY_ATTR_PROTOCOLS && attribute != POLICY_ATTR_MATCH)
-        return refuse(parser, "unknown attribute \"%.*s\": allowed are " ALLOWED,
+        return refuse(&parser->why, "unknown attribute \"%.*s\": allowed are " ALLOWED,
                       policy_span_shown(name), name.text);
     parser->seen_protocols = parser->seen_protocols || attribute == POLICY_ATTR_PROTOCOLS;
-    return policy_attribute_set(&parser->line->attributes, attribute, value, parser->error,
-                                parser->error_size);
+    return policy_attribute_set(&parser->line->attributes, attribute, value, parser->why.text,
+                                parser->why.size);
 }
 
 /* Whether what was said goes together. */
@@ -177,9 +164,9 @@ static int check_together(struct parser *parser)
         settings->match = attributes->match;
     }
     if (settings->protocols != NULL && parser->line->demand == MAIL_DEMAND_NONE)
-        return refuse(parser, "protocols= with the demand none: specify encrypt or ccert");
+        return refuse(&parser->why, "protocols= with the demand none: specify encrypt or ccert");
     if (settings->match != NULL && parser->line->demand != MAIL_DEMAND_CCERT)
-        return refuse(parser, "match= needs the demand ccert");
+        return refuse(&parser->why, "match= needs the demand ccert");
     return 0;
 }
 
@@ -187,7 +174,7 @@ int mail_line_parse(const char *text, size_t length, struct mail_line *line, cha
                     size_t error_size)
 {
     struct parser parser = {
-        .words = {text, text + length}, .line = line, .error = error, .error_size = error_size};
+        .words = {text, text + length}, .line = line, .why = {error, error_size}};
     struct policy_span word;
 
     line->prepend[0] = '\0';
@@ -195,7 +182,7 @@ int mail_line_parse(const char *text, size_t length, struct mail_line *line, cha
     line->attributes.used = 0;
     line->attributes.match_used = 0;
     if (length > POLICY_LINE_MAX)
-        return refuse(&parser, "line too long: at most %zu bytes", POLICY_LINE_MAX);
+        return refuse(&parser.why, "line too long: at most %zu bytes", POLICY_LINE_MAX);
     if (parse_pattern(&parser) != 0 || parse_demand(&parser) != 0)
         return -1;
     while ((word = take_word(&parser)).length > 0)

@@ -3,12 +3,12 @@
  */
 #include "policy/policy_attribute.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
 #include "policy/nearest.h"
+#include "policy/refusal.h"
 
 #define YEAR_MIN 2000
 
@@ -19,21 +19,8 @@ const char *const policy_attribute_names[POLICY_ATTR_COUNT] = {
 /* A line that is being given something. */
 struct setter {
     struct policy_line *line;
-    char *error;
-    size_t error_size;
+    struct refusal why;
 };
-
-/* Write the message. Always -1. */
-static int __attribute__((format(printf, 2, 3)))
-refuse(struct setter *setter, const char *format, ...)
-{
-    va_list ap;
-
-    va_start(ap, format);
-    vsnprintf(setter->error, setter->error_size, format, ap);
-    va_end(ap);
-    return -1;
-}
 
 bool policy_span_is(struct policy_span span, const char *word)
 {
@@ -63,7 +50,7 @@ enum policy_attribute policy_attribute_find(struct policy_span name)
 
 int policy_attribute_unknown(struct policy_span name, char *error, size_t error_size)
 {
-    struct setter setter = {NULL, error, error_size};
+    struct setter setter = {NULL, {error, error_size}};
     char text[NEAREST_MAX_LENGTH + 1];
     size_t first = POLICY_ATTR_COUNT;
 
@@ -81,15 +68,15 @@ int policy_attribute_unknown(struct policy_span name, char *error, size_t error_
     }
     if (first < POLICY_ATTR_COUNT)
         return refuse(
-            &setter,
+            &setter.why,
             "unknown attribute \"%s\", did you mean %s=? Allowed are " POLICY_ATTRIBUTES_ALLOWED,
             text, policy_attribute_names[first]);
     if (name.length == 0 || strchr("<>!", *name.text) != NULL)
-        return refuse(&setter,
+        return refuse(&setter.why,
                       "\"%.*s=\" is no attribute: within a value, ':' separates; allowed "
                       "are " POLICY_ATTRIBUTES_ALLOWED,
                       policy_span_shown(name), name.text);
-    return refuse(&setter, "unknown attribute \"%.*s\": allowed are " POLICY_ATTRIBUTES_ALLOWED,
+    return refuse(&setter.why, "unknown attribute \"%.*s\": allowed are " POLICY_ATTRIBUTES_ALLOWED,
                   policy_span_shown(name), name.text);
 }
 
@@ -111,7 +98,8 @@ static const char *keep(struct setter *setter, enum policy_attribute attribute,
             continue;
         }
         if (c < ' ' || c == 0x7f || (c > 0x7f && attribute != POLICY_ATTR_NOTE)) {
-            refuse(setter, "%s=: a byte 0x%02x in the value", policy_attribute_names[attribute], c);
+            refuse(&setter->why, "%s=: a byte 0x%02x in the value",
+                   policy_attribute_names[attribute], c);
             return NULL;
         }
         *out++ = (char)c;
@@ -156,7 +144,7 @@ static int add_fingerprint(struct setter *setter, struct policy_span text)
         }
     }
     if (!good)
-        return refuse(setter,
+        return refuse(&setter->why,
                       "match=: \"%.*s\" is not a fingerprint: specify pairs of hexadecimal digits "
                       "separated by ':', and '|' between fingerprints",
                       policy_span_shown(text), text.text);
@@ -217,7 +205,7 @@ static int set_until(struct setter *setter, struct policy_span value)
         day = read_digits(text + 8, 2);
     }
     if (year < YEAR_MIN || month < 1 || month > 12 || day < 1 || day > days_in(year, month))
-        return refuse(setter,
+        return refuse(&setter->why,
                       "until=%.*s is not a date: specify YYYY-MM-DD, the last day on which the "
                       "line holds, from %d-01-01 on",
                       policy_span_shown(value), text, YEAR_MIN);
@@ -237,8 +225,8 @@ static int set_ccert(struct setter *setter, struct policy_span value)
     else if (policy_span_is(value, "require"))
         settings->ccert = POLICY_CCERT_REQUIRE;
     else
-        return refuse(setter, "ccert=%.*s: specify no, ask or require", policy_span_shown(value),
-                      value.text);
+        return refuse(&setter->why, "ccert=%.*s: specify no, ask or require",
+                      policy_span_shown(value), value.text);
     return 0;
 }
 
@@ -246,7 +234,7 @@ static int set_ccert(struct setter *setter, struct policy_span value)
 static int set_tickets(struct setter *setter, struct policy_span value)
 {
     if (!policy_span_is(value, "yes") && !policy_span_is(value, "no"))
-        return refuse(setter, "tickets=%.*s: specify yes or no", policy_span_shown(value),
+        return refuse(&setter->why, "tickets=%.*s: specify yes or no", policy_span_shown(value),
                       value.text);
     setter->line->settings.tickets = policy_span_is(value, "yes") ? POLICY_YES : POLICY_NO;
     return 0;
@@ -263,7 +251,7 @@ static int set_grade(struct setter *setter, struct policy_span value)
             return 0;
         }
     }
-    return refuse(setter, "ciphers=%.*s: %s", policy_span_shown(value), value.text,
+    return refuse(&setter->why, "ciphers=%.*s: %s", policy_span_shown(value), value.text,
                   policy_span_is(value, "null")
                       ? "BoringSSL has no ciphers without encryption: specify high or medium"
                       : "specify high or medium (or cipherlist= for a list of ciphers)");
@@ -289,7 +277,7 @@ static int set_text(struct setter *setter, enum policy_attribute attribute,
 int policy_attribute_set(struct policy_line *line, enum policy_attribute attribute,
                          struct policy_span value, char *error, size_t error_size)
 {
-    struct setter to = {line, error, error_size};
+    struct setter to = {line, {error, error_size}};
     struct setter *setter = &to;
 
     switch (attribute) {

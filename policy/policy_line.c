@@ -3,7 +3,6 @@
  */
 #include "policy/policy_line.h"
 
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 
 #include "policy/policy_attribute.h"
 #include "policy/policy_words.h"
+#include "policy/refusal.h"
 
 /* Indexed by enum policy_level. */
 static const char *const level_names[] = {"none", "may", "encrypt", "reject"};
@@ -26,21 +26,8 @@ struct parser {
     struct policy_words words;
     struct policy_line *line;
     unsigned seen; /* bits of enum policy_attribute */
-    char *error;
-    size_t error_size;
+    struct refusal why;
 };
-
-/* Write the message. Always -1. */
-static int __attribute__((format(printf, 2, 3)))
-refuse(struct parser *parser, const char *format, ...)
-{
-    va_list ap;
-
-    va_start(ap, format);
-    vsnprintf(parser->error, parser->error_size, format, ap);
-    va_end(ap);
-    return -1;
-}
 
 /* Take { name = value }; the parser is at the brace. */
 static int take_braces(struct parser *parser, struct policy_span *word)
@@ -55,7 +42,7 @@ static int take_braces(struct parser *parser, struct policy_span *word)
             break;
     }
     if (parser->words.next == parser->words.end)
-        return refuse(parser, "missing '}' after \"{%.*s\"",
+        return refuse(&parser->why, "missing '}' after \"{%.*s\"",
                       POLICY_QUOTED_MAX < parser->words.end - start
                           ? POLICY_QUOTED_MAX
                           : (int)(parser->words.end - start),
@@ -63,7 +50,7 @@ static int take_braces(struct parser *parser, struct policy_span *word)
     *word = policy_span_trim((struct policy_span){start, (size_t)(parser->words.next - start)});
     parser->words.next++;
     if (parser->words.next < parser->words.end && !policy_is_separator(*parser->words.next))
-        return refuse(parser, "text right behind \"{%.*s}\": a blank must follow",
+        return refuse(&parser->why, "text right behind \"{%.*s}\": a blank must follow",
                       policy_span_shown(*word), word->text);
     return 0;
 }
@@ -77,10 +64,11 @@ static int take_quotes(struct parser *parser, struct policy_span *value)
     *value =
         (struct policy_span){start, (size_t)((quote != NULL ? quote : parser->words.end) - start)};
     if (quote == NULL)
-        return refuse(parser, "missing '\"' after \"%.*s\"", policy_span_shown(*value), start);
+        return refuse(&parser->why, "missing '\"' after \"%.*s\"", policy_span_shown(*value),
+                      start);
     parser->words.next = quote + 1;
     if (parser->words.next < parser->words.end && !policy_is_separator(*parser->words.next))
-        return refuse(parser, "text right behind \"%.*s\" in quotes: a blank must follow",
+        return refuse(&parser->why, "text right behind \"%.*s\" in quotes: a blank must follow",
                       policy_span_shown(*value), start);
     *value = policy_span_trim(*value);
     return 0;
@@ -93,7 +81,8 @@ static int divide(struct parser *parser, struct policy_span word, struct policy_
     const char *equals = memchr(word.text, '=', word.length);
 
     if (equals == NULL)
-        return refuse(parser, "\"%.*s\" is not NAME=VALUE: allowed are " POLICY_ATTRIBUTES_ALLOWED,
+        return refuse(&parser->why,
+                      "\"%.*s\" is not NAME=VALUE: allowed are " POLICY_ATTRIBUTES_ALLOWED,
                       policy_span_shown(word), word.text);
     *name = policy_span_trim((struct policy_span){word.text, (size_t)(equals - word.text)});
     *value = policy_span_trim(
@@ -128,7 +117,7 @@ static int take_attribute(struct parser *parser, struct policy_span *name,
         return -1;
     for (size_t i = 0; i < value->length; i++) {
         if (strchr("{}\"", value->text[i]) != NULL)
-            return refuse(parser,
+            return refuse(&parser->why,
                           "'%c' inside \"%.*s\": braces go around all of { NAME = VALUE }, quotes "
                           "around all of the value",
                           value->text[i], policy_span_shown(word), word.text);
@@ -146,13 +135,14 @@ static int parse_attribute(struct parser *parser)
         return -1;
     enum policy_attribute attribute = policy_attribute_find(name);
     if (attribute == POLICY_ATTR_COUNT)
-        return policy_attribute_unknown(name, parser->error, parser->error_size);
+        return policy_attribute_unknown(name, parser->why.text, parser->why.size);
     if (value.length == 0)
-        return refuse(parser, "%s= has no value", policy_attribute_names[attribute]);
+        return refuse(&parser->why, "%s= has no value", policy_attribute_names[attribute]);
     if ((parser->seen & (1u << attribute)) != 0 && attribute != POLICY_ATTR_MATCH)
-        return refuse(parser, "%s= is given more than once", policy_attribute_names[attribute]);
+        return refuse(&parser->why, "%s= is given more than once",
+                      policy_attribute_names[attribute]);
     parser->seen |= 1u << attribute;
-    return policy_attribute_set(parser->line, attribute, value, parser->error, parser->error_size);
+    return policy_attribute_set(parser->line, attribute, value, parser->why.text, parser->why.size);
 }
 
 /* Parse the pattern. */
@@ -162,20 +152,20 @@ static int parse_pattern(struct parser *parser)
         parser->words.next++;
     struct policy_span word = policy_words_take(&parser->words);
     if (word.length == 0 || *word.text == '#')
-        return refuse(parser, "no address pattern");
+        return refuse(&parser->why, "no address pattern");
     if (policy_span_is(word, "if") || policy_span_is(word, "endif"))
-        return refuse(parser,
+        return refuse(&parser->why,
                       "%.*s is of cidr_table(5) and has no meaning here, where the longest "
                       "prefix wins and not the first: write each prefix on a line of its own",
                       policy_span_shown(word), word.text);
     if (*word.text == '!')
-        return refuse(parser,
+        return refuse(&parser->why,
                       "\"%.*s\": '!' is of cidr_table(5) and has no meaning here, where the "
                       "longest prefix wins: write the prefix itself, and 0.0.0.0/0 or ::/0 for all "
                       "others",
                       policy_span_shown(word), word.text);
-    return prefix_parse(word.text, word.length, &parser->line->prefix, parser->error,
-                        parser->error_size);
+    return prefix_parse(word.text, word.length, &parser->line->prefix, parser->why.text,
+                        parser->why.size);
 }
 
 /* Parse the level. */
@@ -184,7 +174,7 @@ static int parse_level(struct parser *parser)
     static const char allowed[] = "specify none, may, encrypt or reject";
 
     if (!policy_words_skip(&parser->words))
-        return refuse(parser, "no level behind the address: %s", allowed);
+        return refuse(&parser->why, "no level behind the address: %s", allowed);
     struct policy_span word = policy_words_take(&parser->words);
     for (size_t i = 0; i < LEVEL_COUNT; i++) {
         if (policy_span_is(word, level_names[i])) {
@@ -192,7 +182,7 @@ static int parse_level(struct parser *parser)
             return 0;
         }
     }
-    return refuse(parser, "unknown level \"%.*s\": %s", policy_span_shown(word), word.text,
+    return refuse(&parser->why, "unknown level \"%.*s\": %s", policy_span_shown(word), word.text,
                   allowed);
 }
 
@@ -206,19 +196,22 @@ static int check_together(struct parser *parser)
 
     if (settings->level == POLICY_LEVEL_NONE || settings->level == POLICY_LEVEL_REJECT) {
         if ((parser->seen & ~harmless) != 0)
-            return refuse(parser,
+            return refuse(&parser->why,
                           "%s= with the level %s, which has no TLS: only until= and note= are "
                           "allowed",
                           policy_attribute_names[__builtin_ctz(parser->seen & ~harmless)], level);
         return 0;
     }
     if (settings->ciphers != NULL && settings->cipherlist != NULL)
-        return refuse(parser, "ciphers= and cipherlist= exclude each other: specify one of them");
+        return refuse(&parser->why,
+                      "ciphers= and cipherlist= exclude each other: specify one of them");
     if (match && settings->ccert != POLICY_CCERT_INHERIT && settings->ccert != POLICY_CCERT_REQUIRE)
-        return refuse(parser, "match= needs a certificate: specify ccert=require or leave it out");
+        return refuse(&parser->why,
+                      "match= needs a certificate: specify ccert=require or leave it out");
     if ((match || settings->ccert == POLICY_CCERT_REQUIRE) &&
         settings->level != POLICY_LEVEL_ENCRYPT)
-        return refuse(parser, "%s needs the level encrypt: with %s a client could do without TLS",
+        return refuse(&parser->why,
+                      "%s needs the level encrypt: with %s a client could do without TLS",
                       match ? "match=" : "ccert=require", level);
     if (match) {
         parser->line->match[parser->line->match_used] = '\0';
@@ -232,7 +225,7 @@ int policy_line_parse(const char *text, size_t length, struct policy_line *line,
                       size_t error_size)
 {
     struct parser parser = {
-        .words = {text, text + length}, .line = line, .error = error, .error_size = error_size};
+        .words = {text, text + length}, .line = line, .why = {error, error_size}};
 
     line->settings = (struct policy_settings){0};
     line->note = NULL;
@@ -240,7 +233,7 @@ int policy_line_parse(const char *text, size_t length, struct policy_line *line,
     line->used = 0;
     line->match_used = 0;
     if (length > POLICY_LINE_MAX)
-        return refuse(&parser, "line too long: at most %zu bytes", POLICY_LINE_MAX);
+        return refuse(&parser.why, "line too long: at most %zu bytes", POLICY_LINE_MAX);
     if (parse_pattern(&parser) != 0 || parse_level(&parser) != 0)
         return -1;
     while (policy_words_skip(&parser.words)) {
