@@ -25,18 +25,12 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
-#include "policy/tls_policy.h"
-
-#include "tls/context_private.h"
-#include "tls/selfsigned.h"
-
 #include "proxy/connection.h"
 #include "proxy/connection_io.h"
+#include "tests/fuzz/connection_stage.h"
 #include "tests/fuzz/smtp_model.h"
-#include "tests/unit/session_stage.h"
 
 #define RECORD_END '\x1e'
-#define LINE_LIMIT 512
 #define REPEAT_MAX 8192
 #define SIZE_LIMIT 20000
 #define TURNS_MAX 4000 /* of the event loop, for one event */
@@ -49,16 +43,10 @@
  * backend bytes many times over (no other byte stands for those). */
 static const char EVENTS[] = "CBToxeEzZ1fthHdDcb";
 
-static const char ehlo_reply[] =
-    "250-back\r\n250-PIPELINING\r\n250-SIZE 10000000\r\n250-AUTH PLAIN\r\n250 CHUNKING\r\n";
-
 struct run {
     struct worker *worker;
     struct worker_listener listener;
-    struct service service;
-    struct upstream upstream;
-    struct backend backend;
-    struct backend_mark mark;
+    struct connection_service at;
     struct smtp_model *model;
     int client;                     /* the client's end; -1: closed */
     int backend_end;                /* likewise, of the present backend connection */
@@ -435,7 +423,7 @@ static void pass(struct run *run, double seconds)
         return;
     require(ev_is_active(&connection->timer), "nobody looks at the clock");
     ev_feed_event(run->worker->loop, &connection->timer, EV_TIMER);
-    if (dial != NULL && seconds > run->upstream.connect_timeout)
+    if (dial != NULL && seconds > run->at.upstream.connect_timeout)
         ev_feed_event(run->worker->loop, &dial->timer, EV_TIMER);
 }
 
@@ -465,94 +453,24 @@ static void step(struct run *run, SSL_CTX *context, char kind, const char *data,
 
 /* ---- the stage ------------------------------------------------------------------------------ */
 
-/* What lasts from run to run. */
-struct stage {
-    struct worker worker;
-    struct worker_stats stats;
-    struct metrics_counters metrics;
-    struct tls_context *tls;
-    struct tls_policy policy;
-    SSL_CTX *client;
-    int channel[2];
-};
-
-static struct stage *make_stage(void)
+/* The service and its model, from the settings. */
+static void set_service(struct run *run, struct connection_stage *stage, const uint8_t flags[3])
 {
-    static struct stage stage;
-    static char ciphers[] = "HIGH", curves[] = "";
-    struct tls_credential item;
-    struct tls_credentials credentials = {.items = &item, .count = 1};
-    struct diag diag = {0};
-
-    session_stage_silence();
-    stage.policy = (struct tls_policy){.min_version = TLS_VERSION_1_2,
-                                       .max_version = TLS_VERSION_1_3,
-                                       .cipher_list = ciphers,
-                                       .curves = curves,
-                                       .session_timeout = 3600};
-    require(tls_selfsigned_make(TLS_KEY_ECDSA_P256, "mx.test", 1, &item), "no key");
-    stage.tls = tls_context_new(&stage.policy, &credentials, &diag);
-    tls_credential_clear(&item);
-    stage.client = SSL_CTX_new(TLS_client_method());
-    require(stage.tls != NULL && stage.client != NULL, "no TLS");
-    require(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, stage.channel) == 0,
-            "no channel");
-    stage.worker.stats = &stage.stats;
-    stage.worker.metrics = &stage.metrics;
-    return &stage;
-}
-
-/* The service, from the settings. */
-static void set_service(struct run *run, struct stage *stage, const uint8_t flags[3])
-{
-    static char name[] = "fuzz";
-    static const enum bare_newline modes[] = {BARE_NEWLINE_NO, BARE_NEWLINE_NORMALIZE,
-                                              BARE_NEWLINE_NOTE, BARE_NEWLINE_REJECT};
-    static const enum tls_level levels[] = {TLS_LEVEL_MAY, TLS_LEVEL_ENCRYPT, TLS_LEVEL_NONE,
-                                            TLS_LEVEL_MAY};
-
-    stage->policy.level = levels[flags[0] & 3];
-    stage->policy.auth_only = (flags[0] & 4) != 0;
-    run->implicit = (flags[0] & 32) != 0;
-    run->backend = (struct backend){.name = name, .path = name, .mark = &run->mark};
-    capabilities_parse(&run->backend.capabilities, ehlo_reply, sizeof(ehlo_reply) - 1);
-    run->upstream = (struct upstream){.name = name,
-                                      .list = {&run->backend, 1},
-                                      .handoff = (enum handoff)((flags[1] >> 1) & 3),
-                                      .timeout = 300.,
-                                      .connect_timeout = 30.};
-    run->service = (struct service){
-        .name = name,
-        .main = {.policy = &stage->policy, .tls = stage->tls},
-        .upstream = &run->upstream,
-        .hostname = "mx.test",
-        .banner = "mx.test ESMTP",
-        .wrappermode = run->implicit,
-        .forbid_pipelining = (flags[1] & 16) != 0,
-        .bare_newline_code = 550,
-        .received_header = (flags[1] & 8) == 0,
-        .bare_newline = modes[(flags[1] >> 5) & 3],
-        .line_limit = LINE_LIMIT,
-        .values = {.soft_error_limit = flags[2] & 3,
-                   .hard_error_limit = (flags[2] >> 2) & 15,
-                   .junk_limit = (flags[2] >> 6) & 3,
-                   .error_sleep = 1.,
-                   .timeout = 300.,
-                   .starttls_timeout = 300.},
-    };
+    connection_stage_serve(stage, flags, &run->at);
+    run->implicit = run->at.service.wrappermode;
     const struct smtp_model_rules rules = {
-        .bare_newline = run->service.bare_newline,
-        .line_limit = LINE_LIMIT,
-        .handoff = run->upstream.handoff,
+        .bare_newline = run->at.service.bare_newline,
+        .line_limit = CONNECTION_LINE_LIMIT,
+        .handoff = run->at.upstream.handoff,
         .encrypt = stage->policy.level == TLS_LEVEL_ENCRYPT,
         .auth_only = stage->policy.auth_only,
-        .header = run->service.received_header,
+        .header = run->at.service.received_header,
         .lenient = (flags[1] & 1) != 0,
     };
     run->model = smtp_model_new(&rules);
 }
 
-static void set_up(struct run *run, struct stage *stage, const uint8_t flags[3])
+static void set_up(struct run *run, struct connection_stage *stage, const uint8_t flags[3])
 {
     struct worker *worker = &stage->worker;
     struct sockaddr_storage peer = {.ss_family = AF_INET};
@@ -573,15 +491,15 @@ static void set_up(struct run *run, struct stage *stage, const uint8_t flags[3])
     worker->again_end = &worker->again;
     worker->channel = (struct dial_channel){.fd = stage->channel[0]};
     set_service(run, stage, flags);
-    run->listener = (struct worker_listener){.worker = worker, .service = &run->service};
+    run->listener = (struct worker_listener){.worker = worker, .service = &run->at.service};
     const struct backend_watch_job job = {.loop = worker->loop,
-                                          .upstream = &run->upstream,
+                                          .upstream = &run->at.upstream,
                                           .channel = &worker->channel,
                                           .hostname = "mx.test"};
-    run->backend.probing = true; /* it is known: nobody asks */
+    run->at.backend.probing = true; /* it is known: nobody asks */
     run->listener.watch = backend_watch_new(&job);
     backend_watch_stop(run->listener.watch);
-    run->backend.probing = false;
+    run->at.backend.probing = false;
     make_pair(ends, 4096 << (flags[0] >> 6));
     run->client = ends[1];
     connection_open(&run->listener, ends[0], (const struct sockaddr *)&peer);
@@ -619,11 +537,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static struct stage *stage;
     static struct run run;
+    struct connection_stage *stage = connection_stage();
 
-    if (stage == NULL)
-        stage = make_stage();
     if (size < 3 || size > SIZE_LIMIT)
         return 0;
     shift = 0.;
