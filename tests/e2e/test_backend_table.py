@@ -129,7 +129,7 @@ class Stage:
                     client.starttls()
                 heard = play(client, case.step, mode, lambda: self.acted(address))
                 rest = client.rest()
-            self.check(case, heard, rest, address)
+            self.check(case, mode, heard, rest, address)
             wait_until(lambda: all(session.closed for session in self.sessions(address)),
                        "the end of the backend's session")
             before = len(self.messages(address))
@@ -141,11 +141,14 @@ class Stage:
             return f"{case.name}, {mode}{', TLS' * tls}, {address}: {type(error).__name__} {str(error)[:600]}"
         return None
 
-    def check(self, case, heard, rest, address):
+    def check(self, case, mode, heard, rest, address):
         """What the client heard is what it should have heard."""
         said = [(name, reply.raw[:100]) for name, reply in heard]
         assert rest == b"", f"{rest[:100]!r} behind {said}"
-        assert heard.accepted() <= len(self.messages(address)), f"accepted: {said}"
+        # Pipelined, one that answers too much may have been sent what it then answers without having
+        # read it: it has said 250 itself.
+        if case.fails or mode != "pipelined":
+            assert heard.accepted() <= len(self.messages(address)), f"accepted: {said}"
         if case.hears is None:
             assert all(reply.code < 400 for _, reply in heard), said
             assert heard.accepted() == len(self.messages(address)) == 1, said

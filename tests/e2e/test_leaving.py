@@ -1,7 +1,6 @@
 """Clients that go away while the backend keeps them waiting, and ones whose last words must arrive."""
 
 import contextlib
-import select
 import socket
 import ssl
 import time
@@ -13,7 +12,7 @@ from harness.backend_dialogue import HANG, Say
 from harness.client import Client
 from harness.jam import open_small
 from harness.tls_pipe import TlsPipe
-from harness.wait import wait_until
+from harness.wait import readable, wait_until
 
 SOURCE = "127.0.0.2"
 ENVELOPE = b"MAIL FROM:<a@x>\r\nRCPT TO:<r@x>\r\n"
@@ -148,7 +147,7 @@ def test_goodbye_arrives_whatever_follows_quit(front, tls, what):
         client.ehlo()
     if tls:
         client.send(b"QUIT\r\n")
-        wait_until(lambda: select.select([raw], [], [], 0)[0], "221")
+        wait_until(lambda: readable(raw, 0), "221")
         client.send(MORE[what])
     else:
         client.send(b"QUIT\r\n" + MORE[what])

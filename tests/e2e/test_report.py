@@ -407,7 +407,7 @@ def test_scripts_in_a_browser(daemon):
     assert "<script>alert" not in shown
     with open(path, encoding="ascii") as file:
         text = file.read()
-    click = ("<script>const b = Array.from(document.querySelectorAll('button'))"
+    click = ("<script>const b = Array.from(document.querySelectorAll('[aria-label=Clients] button'))"
              ".filter(b => b.textContent == 'Failed')[0]; b.click();</script></body>")
     # The page's policy keeps a second script from running; without the policy it may.
     for policy, first in ((True, GOOD), (False, FAILING)):

@@ -3,7 +3,6 @@
 import os
 import pty
 import re
-import select
 import shutil
 import signal
 import subprocess
@@ -15,7 +14,7 @@ from harness.daemon import BINARY, run_command
 from harness.headers import split_delivered
 from harness.ports import free_port
 from harness.postfix import DOMAIN, PostfixOnPort25
-from harness.wait import read_text, wait_until
+from harness.wait import read_text, readable, wait_until
 
 pytestmark = pytest.mark.slow
 OPERATOR = f"operator@{DOMAIN}"
@@ -137,7 +136,7 @@ def test_it_asks_first(host):
             os.close(slave)
             shown = b""
             while b"Do it? [y/N] " not in shown:
-                assert select.select([master], [], [], 60)[0]
+                assert readable(master, 60)
                 shown += os.read(master, 4096)
             os.write(master, answer)
             assert process.wait(60) == 1

@@ -194,5 +194,5 @@ def greets(host, port=25):
     try:
         with Client((host, port), "127.0.0.2"):
             return True
-    except OSError:
+    except (OSError, Closed):
         return False

@@ -2,6 +2,7 @@
 
 import os
 import re
+import select
 import time
 
 # Generous: it only matters when something is broken, or when the machine is very busy.
@@ -23,6 +24,13 @@ def wait_until(predicate, what, deadline=None):
         if time.monotonic() > limit:
             raise DeadlineExceeded(f"waited in vain for {what}")
         time.sleep(_INTERVAL)
+
+
+def readable(file, seconds):
+    """Whether there is something to read, or an end, within that time."""
+    poll = select.poll()  # select(2) knows no descriptors from 1024 on
+    poll.register(file, select.POLLIN)
+    return bool(poll.poll(seconds * 1000))
 
 
 def read_text(path):
