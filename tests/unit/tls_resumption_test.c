@@ -162,7 +162,8 @@ static void test_ticket_ciphers(void **state)
             server_says(&duel, "220 hello\r\n");
             assert_int_equal(SSL_session_reused(duel.client), round);
             if (round == 0 && versions[i % 3] == TLS1_3_VERSION) {
-                assert_int_equal(SSL_SESSION_get_timeout(saved_session), 3600);
+                /* A second less if the clock has moved on since the session was made. */
+                assert_in_range(SSL_SESSION_get_timeout(saved_session), 3599, 3600);
             }
             duel_end(&duel);
         }
