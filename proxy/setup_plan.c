@@ -15,7 +15,7 @@
 #define PROMPT "#$ " /* before a command, in what import writes */
 #define FILE_NAME "gatepost.cf"
 
-/* PATH without links and dots; made if it is missing and MAKE is set. NULL after reporting. */
+/* PATH without links and dots, for the caller to free. NULL after reporting. */
 static char *absolute(const char *path, struct diag *diag)
 {
     char *full = realpath(path, NULL);
